@@ -1,0 +1,152 @@
+"""The one judge: how far from the optimum are these coefficients?
+
+Everything is float64 and is computed from the returned coefficients and intercept alone; what a solver says
+about itself is never used. With v = X'r/n and r the residual (centred when an intercept is fitted, because the dual
+point has to be orthogonal to the constant),
+
+    P(w, b) = ||y - Xw - b||^2 / 2n + l1 ||w||_1 + l2/2 ||w||^2
+    D(s r)  = s <y, r>/n - s^2 ||r||^2 / 2n - sum_j (|s v_j| - l1)_+^2 / (2 l2)
+
+(l2 = 0: the last sum becomes the constraint |s v_j| <= l1). D is maximised over the scale s exactly: it is concave and
+piecewise quadratic. The figure reported is (P - D) / P(0), P(0) being the objective of the best constant
+(of zero, without an intercept). Multi-task problems replace |w_j| and |v_j| by the norms of the rows.
+
+The bound is the textbook Fenchel dual (Boyd and Vandenberghe, Convex Optimization, 5.2).
+"""
+
+import numpy as np
+
+
+def _best_scale(linear, quadratic, scores, l1, l2):
+    """Maximise the dual over the scale of the dual point.
+
+    Parameters
+    ----------
+    linear, quadratic : float
+        <y, r>/n and <r, r>/n.
+    scores : ndarray of shape (p,)
+        |v_j|, or the norm of row j of v for several targets.
+    l1, l2 : float
+        Strengths of the two penalties.
+
+    Returns
+    -------
+    float
+        The largest dual value along the ray.
+    """
+    linear = abs(linear)  # the sign of the scale is free
+    if quadratic <= 0.0:
+        return 0.0
+    if l2 <= 0.0:
+        top = scores.max(initial=0.0)
+        scale = linear / quadratic
+        if top > 0.0:
+            scale = min(scale, l1 / top)
+        return scale * linear - 0.5 * scale**2 * quadratic
+    # Descending scores are ascending kinks l1 / score; between two kinks the derivative is a line.
+    ordered = np.sort(scores[scores > 0.0])[::-1]
+    first = np.concatenate(([0.0], np.cumsum(ordered)))
+    second = np.concatenate(([0.0], np.cumsum(ordered**2)))
+    kinks = l1 / ordered
+    slope_at_kinks = linear - kinks * quadratic - (kinks * second[1:] - l1 * first[1:]) / l2
+    past = int(np.count_nonzero(slope_at_kinks > 0.0))
+    scale = (linear + l1 * first[past] / l2) / (quadratic + second[past] / l2)
+    excess = np.maximum(scale * scores - l1, 0.0)
+    return scale * linear - 0.5 * scale**2 * quadratic - excess @ excess / (2.0 * l2)
+
+
+def relative_gaps(X, y, coefs, intercepts, l1, l2, *, fit_intercept, block=32):
+    """Relative duality gap of each solution of a path (a single fit is a path of one).
+
+    Parameters
+    ----------
+    X : ndarray or sparse array of shape (n, p)
+    y : ndarray of shape (n,)
+    coefs : ndarray or sparse array of shape (K, p)
+    intercepts : array-like of shape (K,) or float
+    l1, l2 : array-like of shape (K,)
+        Strengths: alpha * l1_ratio and alpha * (1 - l1_ratio).
+    fit_intercept : bool
+        Whether the problem has a free intercept.
+    block : int
+        Solutions judged together; bounds the memory.
+
+    Returns
+    -------
+    ndarray of shape (K,)
+        (P - D) / P(0), or inf where a coefficient is not finite.
+    """
+    n = X.shape[0]
+    coefs = coefs.toarray() if hasattr(coefs, "toarray") else np.asarray(coefs)
+    coefs = np.atleast_2d(coefs).astype(np.float64)
+    y = np.asarray(y, dtype=np.float64)
+    intercepts = np.broadcast_to(np.asarray(intercepts, dtype=np.float64).ravel(), (len(coefs),))
+    l1, l2 = np.broadcast_to(l1, len(coefs)), np.broadcast_to(l2, len(coefs))
+    if coefs.shape[1] != X.shape[1]:
+        raise ValueError(f"coefs has {coefs.shape[1]} columns, X has {X.shape[1]}")
+    centred = y - y.mean() if fit_intercept else y
+    null = centred @ centred / (2.0 * n)
+    gaps = np.full(len(coefs), np.inf)
+    good = np.isfinite(coefs).all(axis=1) & np.isfinite(intercepts)
+    if not fit_intercept and np.any(intercepts != 0.0):
+        raise ValueError("an intercept came back from a problem without one")
+    for start in range(0, len(coefs), block):
+        rows = [k for k in range(start, min(start + block, len(coefs))) if good[k]]
+        if not rows:
+            continue
+        residual = y[:, None] - np.asarray(X @ coefs[rows].T) - intercepts[rows]
+        primal = np.einsum("ik,ik->k", residual, residual) / (2.0 * n)
+        primal += l1[rows] * np.abs(coefs[rows]).sum(axis=1) + 0.5 * l2[rows] * (coefs[rows] ** 2).sum(axis=1)
+        if fit_intercept:
+            residual -= residual.mean(axis=0)
+        scores = np.abs(np.asarray(X.T @ residual)) / n
+        for i, k in enumerate(rows):
+            r = residual[:, i]
+            dual = _best_scale(centred @ r / n, r @ r / n, scores[:, i], l1[k], l2[k])
+            gaps[k] = (primal[i] - dual) / null
+    return gaps
+
+
+def multitask_gap(X, Y, coef, intercept, l1, l2, *, fit_intercept):
+    """Relative duality gap of one multi-task fit: the penalty is l1 * sum_j ||W_j|| + l2/2 ||W||^2.
+
+    Parameters
+    ----------
+    X : ndarray or sparse array of shape (n, p)
+    Y : ndarray of shape (n, T)
+    coef : ndarray of shape (T, p)
+    intercept : array-like of shape (T,) or float
+    l1, l2 : float
+    fit_intercept : bool
+
+    Returns
+    -------
+    float
+        (P - D) / P(0).
+    """
+    n = X.shape[0]
+    Y, coef = np.asarray(Y, dtype=np.float64), np.asarray(coef, dtype=np.float64)
+    centred = Y - Y.mean(axis=0) if fit_intercept else Y
+    residual = Y - np.asarray(X @ coef.T) - np.asarray(intercept, dtype=np.float64)
+    primal = (residual**2).sum() / (2.0 * n)
+    primal += l1 * np.sqrt((coef**2).sum(axis=0)).sum() + 0.5 * l2 * (coef**2).sum()
+    if fit_intercept:
+        residual -= residual.mean(axis=0)
+    scores = np.linalg.norm(np.asarray(X.T @ residual), axis=1) / n
+    dual = _best_scale((centred * residual).sum() / n, (residual**2).sum() / n, scores, l1, l2)
+    return float((primal - dual) / ((centred**2).sum() / (2.0 * n)))
+
+
+def curve_error(curve, reference):
+    """Largest error of a cross-validation curve, in units of the reference's largest value.
+
+    Parameters
+    ----------
+    curve, reference : ndarray of shape (K,)
+        Mean test error for each alpha, in the same order.
+
+    Returns
+    -------
+    float
+    """
+    return float(np.max(np.abs(np.asarray(curve) - reference)) / np.max(reference))

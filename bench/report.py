@@ -1,0 +1,204 @@
+"""RESULTS.md from results.json."""
+
+from bench.data import WORKS
+
+HEADER = """# Benchmark results
+
+Made by `make bench` (`python -m bench.run`); how it is measured: [run.py](run.py), the judge: [objective.py](objective.py).
+Ratios are of times in the same run. Workloads L are simulated and seeded ([data.py](data.py)), L7 is diabetes, the last three are real
+data. *asked*: the ratio wanted, by the best rival unless named. *floor*: max(bytes of X / read bandwidth, flops / dgemm peak) with both
+measured in the same run; *passes*: how often X could have been read meanwhile.
+"""
+
+
+def ms(seconds):
+    """Three digits and no exponent."""
+    value = seconds * 1e3
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def line(name, entry):
+    """A rival's outcome in a few words, for the terminal."""
+    parts = [f"{name:13s}"]
+    for level, found in entry["levels"].items():
+        gap = "" if found["verdict"] is None else f"gap {found['verdict']['gap']:.1e}"
+        if found["verdict"] and "curve_error" in found["verdict"]:
+            gap += f" curve {found['verdict']['curve_error']:.1e}"
+        tol = "" if found["tol"] is None else f"tol {found['tol']:.0e}"
+        noisy = " DISTURBED" if found["disturbed"] > 0.15 else ""
+        parts.append(f"{level}: {ms(found['seconds'])} ms ({found['runs']} runs) {tol} {gap}{noisy}")
+    if "status" in entry:
+        parts.append(entry["status"])
+    return "  ".join(parts)
+
+
+def best_rival(row, level, prefix=None):
+    """Name and entry of the quickest rival of fastreg's run that reached the level; prefix: one rival's variants."""
+    run = row["rivals"].get("fastreg", {}).get("run")
+    found = [
+        (entry["levels"][level]["seconds"], name)
+        for name, entry in row["rivals"].items()
+        if level in entry["levels"]
+        and name != "fastreg"
+        and (run is None or entry["run"] == run)
+        and (name.split("-")[0] == prefix if prefix not in (None, "bare") else entry["floor"] == (prefix == "bare"))
+        and (prefix != "bare" or name == "bare")
+    ]
+    return min(found, default=(None, None))
+
+
+def asked(work, row, level, own):
+    """What was asked, each with its outcome."""
+    texts, outcomes = [], []
+    for factor, against in work.asked:
+        seconds, name = best_rival(row, level, None if against == "best" else against)
+        bound = f"{factor:.3g}" if factor >= 0.05 else f"1/{1 / factor:.0f}"
+        text = f"≤ {bound}" + ("" if against == "best" else f" {against}")
+        if own is not None and seconds is not None:
+            outcomes.append(own / seconds <= factor)
+            text += f" ({own / seconds:.3g})" if against != "best" else ""
+        texts.append(text)
+    mark = ""
+    if outcomes and len(outcomes) == len(work.asked):
+        mark = " ✓" if (any if work.either else all)(outcomes) else " ✗"
+    return (" or " if work.either else ", ").join(texts) + mark
+
+
+def main_table(rows, level, threads):
+    lines = [
+        f"\n## Gap ≤ {level}, {threads} thread{'s' * (threads > 1)}\n",
+        "| work | fastreg ms | best rival | ratio | asked | floor ms | time/floor | passes |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, work in WORKS.items():
+        row = rows.get(f"{name}@{threads}")
+        if row is None or "rivals" not in row:
+            continue
+        entry = row["rivals"].get("fastreg", {"levels": {}, "status": "not run"})
+        own = entry["levels"].get(level, {}).get("seconds")
+        seconds, rival = best_rival(row, level)
+        one_pass = row["bytes"] / row["machine"]["read_bytes_per_s"]
+        floor = max(one_pass, row["flops"] / row["machine"]["dgemm_flops"])
+        cells = [
+            f"**{name}** {work.title}, {row['shape'][0]}×{row['shape'][1]}",
+            ms(own) if own is not None else entry.get("status", "–"),
+            f"{rival} {ms(seconds)}" if rival else "–",
+            f"{own / seconds:.3g}" if own is not None and rival else "–",
+            asked(work, row, level, own) or "–",
+            ms(floor),
+            f"{own / floor:.3g}" if own is not None else "–",
+            f"{own / one_pass:.3g}" if own is not None else "–",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def everyone(row, levels):
+    """All rivals of a row, quickest first, with what the judge found."""
+    lines = []
+    run = row["rivals"].get("fastreg", {}).get("run")
+
+    def quickest(item):
+        times = [found["seconds"] for found in item[1]["levels"].values()]
+        return min(times, default=float("inf"))
+
+    for name, entry in sorted(row["rivals"].items(), key=quickest):
+        times, gaps = [], []
+        for level in levels:
+            found = entry["levels"].get(level)
+            mark = "" if found is None else ("" if found["runs"] >= 3 else f" ({found['runs']} run)")
+            times.append("–" if found is None else ms(found["seconds"]) + mark)
+            if found and found["verdict"]:
+                gaps.append(f"{found['verdict']['gap']:.0e}")
+        notes = [entry["status"]] if "status" in entry else []
+        if entry["floor"]:
+            notes.append("no rival: bare calls")
+        if run is not None and entry["run"] != run:
+            notes.append("another run")
+        if any(found["disturbed"] > 0.15 for found in entry["levels"].values()):
+            notes.append("disturbed")
+        lines.append(f"| {name} | {' | '.join(times)} | {', '.join(gaps)} | {'; '.join(notes)} |")
+    return lines
+
+
+def memory_table(rows):
+    lines = [
+        "\n## Memory\n",
+        "Peak resident memory of the first fit above what was there with X loaded, MB (compiled code of numba included).\n",
+        "| work | X | " + " | ".join(MEMORY_RIVALS) + " |",
+        "|---|---|" + "---|" * len(MEMORY_RIVALS),
+    ]
+    for key, row in rows.items():
+        if not any("memory_above_x" in entry for entry in row.get("rivals", {}).values()):
+            continue
+        if row["bytes"] < 2**24:
+            continue
+        cells = []
+        for name in MEMORY_RIVALS:
+            above = row["rivals"].get(name, {}).get("memory_above_x")
+            cells.append("–" if above is None else f"{above / 1e6:.0f}")
+        lines.append(f"| {key} | {row['bytes'] / 1e6:.0f} | " + " | ".join(cells) + " |")
+    return lines
+
+
+MEMORY_RIVALS = ("fastreg", "sklearn", "sklearn-gram", "skglm", "adelie", "celer", "glmnet")
+
+
+def cold_table(cold):
+    lines = [
+        "\n## A fresh process\n",
+        "| | import after scikit-learn's linear_model, s | first fit (lasso on diabetes), ms | second fit, ms |",
+        "|---|---|---|---|",
+    ]
+    for name, found in cold.items():
+        lines.append(f"| {name} | {found['adds']:.3f} | {ms(found['first_fit'])} | {ms(found['second_fit'])} |")
+    base = min((found["sklearn"] for found in cold.values()), default=None)
+    if base is not None:
+        lines.append(f"\nscikit-learn's linear_model itself: {base:.2f} s.")
+    return lines
+
+
+def markdown(results):
+    """The whole report."""
+    rows = results["rows"]
+    complete = {key: row for key, row in rows.items() if "rivals" in row}
+    levels = sorted({level for row in complete.values() for e in row["rivals"].values() for level in e["levels"]},
+                    key=float, reverse=True)  # fmt: skip
+    threads = sorted({row["threads"] for row in complete.values()}, reverse=True)
+    lines = [HEADER]
+    about = results.get("machine")
+    if about:
+        rates = [row["machine"] for row in complete.values() if row["threads"] == max(threads)]
+        speed = ""
+        if rates:
+            top = {key: max(rate[key] for rate in rates) / 1e9 for key in rates[0]}
+            speed = (
+                f" Read {top['read_bytes_per_s']:.0f} GB/s, dgemm {top['dgemm_flops']:.0f} GF, "
+                f"sgemm {top['sgemm_flops']:.0f} GF on {max(threads)} threads."
+            )
+        lines.append(
+            f"Machine: {about['cores']} cores, {about['architecture']} with {', '.join(about['instructions'])}, "
+            f"{about['memory_gib']} GiB, {about['system']}, Python {about['python']}.{speed}"
+        )
+    for count in threads:
+        for level in reversed(levels):
+            lines += main_table(complete, level, count)
+    if results.get("cold"):
+        lines += cold_table(results["cold"])
+    lines += memory_table(complete)
+    lines.append("\n## Everyone\n\nMilliseconds to each gap, the gap judged, quickest first.")
+    for key, row in complete.items():
+        lines += [
+            f"\n### {key}: {row['title']}, {row['shape'][0]}×{row['shape'][1]}, {row['threads']} threads\n",
+            "| rival | " + " | ".join(f"gap {level}" for level in levels) + " | judged | |",
+            "|---|" + "---|" * len(levels) + "---|---|",
+            *everyone(row, levels),
+        ]
+    for key, row in rows.items():
+        if "status" in row:
+            lines.append(f"\n{key}: {row['status']}")
+    lines.append("\n## Versions\n")
+    lines.append(", ".join(f"{name} {version}" for name, version in results.get("versions", {}).items()) + ".")
+    if results.get("missing"):
+        lines.append("Not here: " + "; ".join(f"{name} ({why})" for name, why in results["missing"].items()) + ".")
+    return "\n".join(lines) + "\n"

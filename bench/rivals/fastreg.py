@@ -1,0 +1,60 @@
+"""fastreg itself, through its public estimators."""
+
+import numpy as np
+
+import fastreg
+
+from . import Rival
+
+
+def _grid(*exponents):
+    return tuple(10.0**-k for k in exponents)
+
+
+def single(X, y, problem, tol):
+    kwargs = {"alpha": problem.alpha, "fit_intercept": problem.fit_intercept, "tol": tol, "max_iter": 100_000}
+    lasso = problem.l1_ratio == 1.0
+    model = fastreg.Lasso(**kwargs) if lasso else fastreg.ElasticNet(l1_ratio=problem.l1_ratio, **kwargs)
+    model.fit(X, y)
+    return model.coef_, model.intercept_
+
+
+def path(X, y, problem, tol):
+    coefs = fastreg.enet_path(
+        X, y, l1_ratio=problem.l1_ratio, alphas=problem.alphas, fit_intercept=problem.fit_intercept, tol=tol,
+        max_iter=100_000, dense_output=not hasattr(X, "tocsc"),
+    )[1]  # fmt: skip
+    # The path functions return no intercepts; their documentation gives this formula.
+    intercepts = y.mean() - np.ravel(X.mean(axis=0)) @ coefs if problem.fit_intercept else 0.0
+    return coefs.T, intercepts
+
+
+def cv(X, y, problem, tol):
+    kwargs = {
+        "alphas": problem.alphas, "fit_intercept": problem.fit_intercept, "cv": problem.folds, "tol": tol,
+        "max_iter": 100_000,
+    }  # fmt: skip
+    lasso = problem.l1_ratio == 1.0
+    model = fastreg.LassoCV(**kwargs) if lasso else fastreg.ElasticNetCV(l1_ratio=problem.l1_ratio, **kwargs)
+    model.fit(X, y)
+    curve = model.mse_path_.mean(axis=-1)
+    return {"alpha": model.alpha_, "coef": model.coef_, "intercept": model.intercept_, "curve": curve}
+
+
+def ridge(X, y, problem, tol):
+    model = fastreg.Ridge(alpha=problem.alpha, fit_intercept=problem.fit_intercept).fit(X, y)
+    return model.coef_, model.intercept_
+
+
+def loo(X, y, problem, tol):
+    model = fastreg.RidgeCV(alphas=problem.alphas, fit_intercept=problem.fit_intercept).fit(X, y)
+    return {"alpha": model.alpha_, "coef": model.coef_, "intercept": model.intercept_, "score": model.best_score_}
+
+
+RIVALS = [
+    Rival(
+        "fastreg", "fastreg", "fastreg",
+        {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo},
+        {"default": _grid(4, 5, 6, 7, 8), "ridge": (None,), "loo": (None,)},
+    ),
+]  # fmt: skip

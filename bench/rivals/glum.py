@@ -1,0 +1,32 @@
+"""glum: iteratively reweighted least squares with coordinate descent inside."""
+
+from glum import GeneralizedLinearRegressor
+
+from . import Rival
+
+
+def _fit(X, y, problem, tol, alpha, solver):
+    model = GeneralizedLinearRegressor(
+        family="normal", alpha=alpha, l1_ratio=problem.l1_ratio, fit_intercept=problem.fit_intercept, solver=solver,
+        gradient_tol=tol, max_iter=1000,
+    )  # fmt: skip
+    model.fit(X, y)
+    return model.coef_, model.intercept_
+
+
+def single(X, y, problem, tol):
+    return _fit(X, y, problem, tol, problem.alpha, "irls-cd")
+
+
+def ridge(X, y, problem, tol):
+    return _fit(X, y, problem, tol, problem.alpha / len(y), "irls-ls")
+
+
+WIDE = "makes a Hessian of the active columns squared"
+RIVALS = [
+    Rival(
+        "glum", "glum", "glum", {"single": single, "ridge": ridge},
+        {"default": tuple(10.0**-k for k in range(3, 12))},
+        skips={name: WIDE for name in ("L3", "L6c")},
+    ),
+]  # fmt: skip

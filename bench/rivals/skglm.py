@@ -1,0 +1,49 @@
+"""skglm: coordinate descent with working sets (Anderson) and on the Gram matrix. tol bounds the KKT violation."""
+
+from skglm.datafits import Quadratic
+from skglm.penalties import L1, L1_plus_L2
+from skglm.solvers import AndersonCD, GramCD
+from skglm.utils.jit_compilation import compiled_clone
+
+from . import Rival
+
+
+def _penalty(problem):
+    lasso = problem.l1_ratio == 1.0
+    return compiled_clone(L1(problem.alpha) if lasso else L1_plus_L2(problem.alpha, problem.l1_ratio))
+
+
+def _split(coef, fit_intercept):
+    return (coef[..., :-1], coef[..., -1]) if fit_intercept else (coef, 0.0)
+
+
+def _anderson(problem, tol):
+    return AndersonCD(max_iter=1000, max_epochs=100_000, tol=tol, fit_intercept=problem.fit_intercept)
+
+
+def single(X, y, problem, tol):
+    coef = _anderson(problem, tol).solve(X, y, compiled_clone(Quadratic()), _penalty(problem))[0]
+    return _split(coef, problem.fit_intercept)
+
+
+def path(X, y, problem, tol):
+    datafit = compiled_clone(Quadratic())
+    coefs = _anderson(problem, tol).path(X, y, datafit, _penalty(problem), alphas=problem.alphas)[1]
+    return _split(coefs.T, problem.fit_intercept)
+
+
+def gram(X, y, problem, tol):
+    # Like its cyclic rule: the greedy default makes a pass over all features for every update.
+    solver = GramCD(max_iter=100_000, tol=tol, fit_intercept=False, greedy_cd=False)
+    return solver.solve(X, y, None, _penalty(problem))[0], 0.0
+
+
+WIDE = "a Gram matrix of 20000 columns"
+TOLS = {"default": tuple(10.0**-k for k in range(3, 10))}
+RIVALS = [
+    Rival("skglm", "skglm", "skglm", {"single": single, "path": path}, TOLS),
+    Rival(
+        "skglm-gram", "skglm", "skglm", {"single": gram}, TOLS,
+        skips={name: WIDE for name in ("L2a", "L2b", "L3", "L4b", "L4c")} | {"L7lasso": "knows no intercept"},
+    ),
+]  # fmt: skip

@@ -1,0 +1,116 @@
+/* The body of every level: a level_*.c names itself, its vector width and its tile, then
+ * includes this file.
+ *
+ * Written once with the compilers' vector extension (GCC, Clang), so there are no intrinsics and
+ * no twin for each width; a compiler without the extension gets vectors of one double. Each
+ * level is a file of its own with a target pragma, so no compile flag differs between files and
+ * no code built for a newer processor can leak into the common path. */
+#include "kernels.h"
+#include <string.h>
+
+#define CAT2(a, b) a##b
+#define CAT(a, b) CAT2(a, b)
+
+#if defined(__GNUC__) || defined(__clang__)
+typedef double vd __attribute__((vector_size(VBYTES), aligned(8), may_alias));
+typedef float vf __attribute__((vector_size(VBYTES / 2), aligned(4), may_alias));
+#define VD ((ptrdiff_t)(VBYTES / 8))
+#define LANE(v, l) ((v)[l])
+#define WIDEN(v) __builtin_convertvector(v, vd)
+#else
+typedef double vd;
+typedef float vf;
+#define VD ((ptrdiff_t)1)
+#define LANE(v, l) (v)
+#define WIDEN(v) ((double)(v))
+#endif
+#define MR (3 * VD)
+
+static inline vd load(const double *p) { vd v; memcpy(&v, p, sizeof v); return v; }
+static inline void store(double *p, vd v) { memcpy(p, &v, sizeof v); }
+static inline vd splat(double a) { vd z = {0}; return z + a; }
+static inline double sum(vd v)
+{
+    double s = 0;
+    for (ptrdiff_t l = 0; l < VD; l++)
+        s += LANE(v, l);
+    return s;
+}
+
+static double dot(ptrdiff_t n, const double *x, const double *y)
+{
+    vd a = splat(0), b = a, c = a, d = a;
+    ptrdiff_t i = 0;
+    for (; i + 4 * VD <= n; i += 4 * VD) {
+        a += load(x + i) * load(y + i);
+        b += load(x + i + VD) * load(y + i + VD);
+        c += load(x + i + 2 * VD) * load(y + i + 2 * VD);
+        d += load(x + i + 3 * VD) * load(y + i + 3 * VD);
+    }
+    for (; i + VD <= n; i += VD)
+        a += load(x + i) * load(y + i);
+    double s = sum((a + b) + (c + d));
+    for (; i < n; i++)
+        s += x[i] * y[i];
+    return s;
+}
+
+static void axpy(ptrdiff_t n, double a, const double *x, double *y)
+{
+    ptrdiff_t i = 0;
+    vd va = splat(a);
+    for (; i + 2 * VD <= n; i += 2 * VD) {
+        store(y + i, load(y + i) + va * load(x + i));
+        store(y + i + VD, load(y + i + VD) + va * load(x + i + VD));
+    }
+    for (; i < n; i++)
+        y[i] += a * x[i];
+}
+
+/* The outer-product tile of matrix multiplication (Goto and van de Geijn, 2008): 3 x NR vector
+ * accumulators stay in registers while k runs; both operands are strips packed alike. */
+static void tile(ptrdiff_t kc, const double *a, const double *b, double *c, ptrdiff_t ldc)
+{
+    vd c0[NR], c1[NR], c2[NR];
+#pragma GCC unroll 8
+    for (int j = 0; j < NR; j++)
+        c0[j] = c1[j] = c2[j] = splat(0);
+    for (ptrdiff_t k = 0; k < kc; k++) {
+        vd a0 = load(a), a1 = load(a + VD), a2 = load(a + 2 * VD);
+#pragma GCC unroll 8
+        for (int j = 0; j < NR; j++) {
+            vd bj = splat(b[j]);
+            c0[j] += a0 * bj;
+            c1[j] += a1 * bj;
+            c2[j] += a2 * bj;
+        }
+        a += MR;
+        b += MR;
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < NR; j++) {
+        double *cj = c + j * ldc;
+        store(cj, load(cj) + c0[j]);
+        store(cj + VD, load(cj + VD) + c1[j]);
+        store(cj + 2 * VD, load(cj + 2 * VD) + c2[j]);
+    }
+}
+
+#define T double
+#define NAME(f) CAT(f, _f64)
+static inline vd CAT(loadx, _f64)(const double *p) { return load(p); }
+#include "typed.h"
+#undef T
+#undef NAME
+
+#define T float
+#define NAME(f) CAT(f, _f32)
+static inline vd CAT(loadx, _f32)(const float *p) { vf v; memcpy(&v, p, sizeof v); return WIDEN(v); }
+#include "typed.h"
+#undef T
+#undef NAME
+
+#define TYPED(f) {CAT(col_dots, f), CAT(row_dots, f), CAT(col_axpy, f), CAT(row_dot, f), \
+                  CAT(col_moments, f), CAT(row_moments, f), CAT(pack, f)}
+const fr_kernels CAT(fr_kernels_, LEVEL) = {
+    LEVEL_NAME, 3 * (VBYTES / 8), NR, dot, axpy, tile, TYPED(_f64), TYPED(_f32)};

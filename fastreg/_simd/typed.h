@@ -1,0 +1,192 @@
+/* The primitives that read X, for one element type T (kernels.c includes this twice).
+ * Means are subtracted as elements are loaded: where |mean| >> sd a later correction would cancel. */
+
+static void NAME(col_dots)(ptrdiff_t n, const void *xv, double mu, ptrdiff_t k, const double *R,
+                           ptrdiff_t ldr, double *out)
+{
+    const T *x = xv;
+    const vd vm = splat(mu);
+    ptrdiff_t t = 0;
+    for (; t + 4 <= k; t += 4) {
+        const double *r0 = R + t * ldr, *r1 = r0 + ldr, *r2 = r1 + ldr, *r3 = r2 + ldr;
+        vd a = splat(0), b = a, c = a, d = a;
+        ptrdiff_t i = 0;
+        for (; i + VD <= n; i += VD) {
+            vd z = NAME(loadx)(x + i) - vm;
+            a += z * load(r0 + i);
+            b += z * load(r1 + i);
+            c += z * load(r2 + i);
+            d += z * load(r3 + i);
+        }
+        double s0 = sum(a), s1 = sum(b), s2 = sum(c), s3 = sum(d);
+        for (; i < n; i++) {
+            double z = x[i] - mu;
+            s0 += z * r0[i];
+            s1 += z * r1[i];
+            s2 += z * r2[i];
+            s3 += z * r3[i];
+        }
+        out[t] += s0;
+        out[t + 1] += s1;
+        out[t + 2] += s2;
+        out[t + 3] += s3;
+    }
+    for (; t < k; t++) {
+        const double *r = R + t * ldr;
+        vd a = splat(0), b = a, c = a, d = a;
+        ptrdiff_t i = 0;
+        for (; i + 4 * VD <= n; i += 4 * VD) {
+            a += (NAME(loadx)(x + i) - vm) * load(r + i);
+            b += (NAME(loadx)(x + i + VD) - vm) * load(r + i + VD);
+            c += (NAME(loadx)(x + i + 2 * VD) - vm) * load(r + i + 2 * VD);
+            d += (NAME(loadx)(x + i + 3 * VD) - vm) * load(r + i + 3 * VD);
+        }
+        double s = sum((a + b) + (c + d));
+        for (; i < n; i++)
+            s += (x[i] - mu) * r[i];
+        out[t] += s;
+    }
+}
+
+static void NAME(row_dots)(ptrdiff_t n, ptrdiff_t p, const void *xv, ptrdiff_t rs, const double *mu,
+                           ptrdiff_t k, const double *R, ptrdiff_t ldr, double *out, ptrdiff_t ldo)
+{
+    for (ptrdiff_t t = 0; t < k; t++) {
+        const double *r = R + t * ldr;
+        double *o = out + t * ldo;
+        ptrdiff_t i = 0;
+        for (; i + 4 <= n; i += 4) {        /* four rows at once: o is read and written once */
+            const T *x0 = (const T *)xv + i * rs, *x1 = x0 + rs, *x2 = x1 + rs, *x3 = x2 + rs;
+            const vd v0 = splat(r[i]), v1 = splat(r[i + 1]), v2 = splat(r[i + 2]), v3 = splat(r[i + 3]);
+            ptrdiff_t j = 0;
+            for (; j + VD <= p; j += VD) {
+                vd m = load(mu + j);
+                vd a = (NAME(loadx)(x0 + j) - m) * v0 + (NAME(loadx)(x1 + j) - m) * v1;
+                vd b = (NAME(loadx)(x2 + j) - m) * v2 + (NAME(loadx)(x3 + j) - m) * v3;
+                store(o + j, load(o + j) + (a + b));
+            }
+            for (; j < p; j++)
+                o[j] += (x0[j] - mu[j]) * r[i] + (x1[j] - mu[j]) * r[i + 1] +
+                        (x2[j] - mu[j]) * r[i + 2] + (x3[j] - mu[j]) * r[i + 3];
+        }
+        for (; i < n; i++) {
+            const T *x = (const T *)xv + i * rs;
+            for (ptrdiff_t j = 0; j < p; j++)
+                o[j] += (x[j] - mu[j]) * r[i];
+        }
+    }
+}
+
+static void NAME(col_axpy)(ptrdiff_t n, double a, double mu, const void *xv, double *y)
+{
+    const T *x = xv;
+    const vd va = splat(a), vm = splat(mu);
+    ptrdiff_t i = 0;
+    for (; i + VD <= n; i += VD)
+        store(y + i, load(y + i) + va * (NAME(loadx)(x + i) - vm));
+    for (; i < n; i++)
+        y[i] += a * (x[i] - mu);
+}
+
+static double NAME(row_dot)(ptrdiff_t p, const void *xv, const ptrdiff_t *cols, const double *mu,
+                            const double *w)
+{
+    const T *x = xv;
+    if (cols) {
+        double g = 0;
+        for (ptrdiff_t j = 0; j < p; j++)
+            g += (x[cols[j]] - mu[j]) * w[j];
+        return g;
+    }
+    vd a = splat(0), b = a;
+    ptrdiff_t j = 0;
+    for (; j + 2 * VD <= p; j += 2 * VD) {
+        a += (NAME(loadx)(x + j) - load(mu + j)) * load(w + j);
+        b += (NAME(loadx)(x + j + VD) - load(mu + j + VD)) * load(w + j + VD);
+    }
+    double s = sum(a + b);
+    for (; j < p; j++)
+        s += (x[j] - mu[j]) * w[j];
+    return s;
+}
+
+static void NAME(col_moments)(ptrdiff_t n, const void *xv, double shift, const double *s,
+                              const double *v, double *out)
+{
+    const T *x = xv;
+    const vd vm = splat(shift);
+    vd a = splat(0), b = a, c = a, a2 = a, b2 = a, c2 = a;
+    ptrdiff_t i = 0;
+    for (; i + 2 * VD <= n; i += 2 * VD) {
+        vd d = NAME(loadx)(x + i) - vm, e = NAME(loadx)(x + i + VD) - vm;
+        vd sd = d * load(s + i), se = e * load(s + i + VD);
+        a += sd;
+        b += d * sd;
+        c += d * load(v + i);
+        a2 += se;
+        b2 += e * se;
+        c2 += e * load(v + i + VD);
+    }
+    double s1 = sum(a + a2), s2 = sum(b + b2), s3 = sum(c + c2);
+    for (; i < n; i++) {
+        double d = x[i] - shift;
+        s1 += s[i] * d;
+        s2 += s[i] * d * d;
+        s3 += v[i] * d;
+    }
+    out[0] += s1;
+    out[1] += s2;
+    out[2] += s3;
+}
+
+static void NAME(row_moments)(ptrdiff_t n, ptrdiff_t p, const void *xv, ptrdiff_t rs, const double *shift,
+                              const double *s, const double *v, double *out, ptrdiff_t ldo)
+{
+    double *m1 = out, *m2 = out + ldo, *m3 = out + 2 * ldo;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const T *x = (const T *)xv + i * rs;
+        const vd vs = splat(s[i]), vv = splat(v[i]);
+        ptrdiff_t j = 0;
+        for (; j + VD <= p; j += VD) {
+            vd d = NAME(loadx)(x + j) - load(shift + j), sd = d * vs;
+            store(m1 + j, load(m1 + j) + sd);
+            store(m2 + j, load(m2 + j) + d * sd);
+            store(m3 + j, load(m3 + j) + d * vv);
+        }
+        for (; j < p; j++) {
+            double d = x[j] - shift[j];
+            m1[j] += s[i] * d;
+            m2[j] += s[i] * d * d;
+            m3[j] += v[i] * d;
+        }
+    }
+}
+
+static void NAME(pack)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, ptrdiff_t m, double *out)
+{
+    const ptrdiff_t sk = src->sk, sc = src->sc;
+    for (ptrdiff_t c0 = 0; c0 < m; c0 += MR) {
+        const ptrdiff_t width = m - c0 < MR ? m - c0 : MR;
+        const T *base[MR];
+        double shift[MR], mult[MR];
+        for (ptrdiff_t c = 0; c < width; c++) {
+            ptrdiff_t j = src->cols ? src->cols[c0 + c] : c0 + c;
+            base[c] = (const T *)src->x + j * sc;
+            shift[c] = src->shift_c[j];
+            mult[c] = src->mult_c[j];
+        }
+        for (ptrdiff_t c = width; c < MR; c++) {        /* padding: any finite value times 0 */
+            base[c] = base[0];
+            shift[c] = shift[0];
+            mult[c] = 0;
+        }
+        for (ptrdiff_t k = k0; k < k1; k++, out += MR) {
+            const ptrdiff_t i = src->rows ? src->rows[k] : k;
+            const double shift_k = src->shift_k[i], mult_k = src->mult_k[i];
+            for (ptrdiff_t c = 0; c < MR; c++)
+                out[c] = base[c][i * sk];
+            for (ptrdiff_t c = 0; c < MR; c++)
+                out[c] = (out[c] - (shift[c] + shift_k)) * (mult[c] * mult_k);
+        }
+    }
+}

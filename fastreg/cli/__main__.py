@@ -1,0 +1,5 @@
+"""``python -m fastreg.cli``."""
+
+from fastreg.cli import main
+
+main()

@@ -1,0 +1,344 @@
+"""Dense storage: the raw verbs on a C- or F-ordered float array, in place.
+
+A verb reads X once, block by block, casts and centres as it loads, and splits the work into tasks for
+``parallel_for``. Both orders give the same verbs: where columns are contiguous a task is a run of
+columns, where rows are contiguous it is a run of columns of every row (or of whole rows). ``Cast``
+gives arrays of any other type or stride the same verbs, by converting some rows at a time.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from fastreg._simd.dispatch cimport fr_source, fr_typed, kernels
+from fastreg._threads cimport num_threads, parallel_for
+
+cnp.import_array()
+
+cdef enum:
+    ROWS = 1024             # rows of a block: a slice of the residual stays in L1
+    PANEL = 256             # summed indices of a Gram panel: a packed panel of 500 columns fills L2
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef struct View:
+    const char *x
+    const fr_typed *ops
+    Py_ssize_t n, p, rs, cs, size       # strides in elements, size of one in bytes
+
+
+cdef struct Pass:
+    # One pass over X: what a task needs to know.
+    View v
+    Py_ssize_t chunk
+    const double *mu
+    const double *a         # residuals (k, n), weights of rows, or coefficients (k, m)
+    const double *b
+    const Py_ssize_t *cols
+    Py_ssize_t k, m
+    double *out
+
+
+cdef void dots_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Pass *c = <Pass *> context
+    cdef View *v = &c.v
+    cdef Py_ssize_t j0 = task * c.chunk, j1 = min(v.p, j0 + c.chunk), b, i, j, t, rows
+    cdef double acc[8]
+    for b in range(ceil_div(v.n, ROWS)):
+        i = b * ROWS
+        rows = min(ROWS, v.n - i)
+        if v.rs != 1:
+            v.ops.row_dots(rows, j1 - j0, v.x + (i * v.rs + j0) * v.size, v.rs, c.mu + j0, c.k,
+                           c.a + i, v.n, c.out + j0, v.p)
+            continue
+        for j in range(j0, j1):
+            memset(acc, 0, c.k * sizeof(double))
+            v.ops.col_dots(rows, v.x + (i + j * v.cs) * v.size, c.mu[j], c.k, c.a + i, v.n, acc)
+            for t in range(c.k):
+                c.out[t * v.p + j] += acc[t]
+
+
+cdef void moments_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Pass *c = <Pass *> context
+    cdef View *v = &c.v
+    cdef Py_ssize_t j0 = task * c.chunk, j1 = min(v.p, j0 + c.chunk), b, i, j, rows
+    cdef double acc[3]
+    for b in range(ceil_div(v.n, ROWS)):
+        i = b * ROWS
+        rows = min(ROWS, v.n - i)
+        if v.rs != 1:
+            v.ops.row_moments(rows, j1 - j0, v.x + (i * v.rs + j0) * v.size, v.rs, c.mu + j0,
+                              c.a + i, c.b + i, c.out + j0, v.p)
+            continue
+        for j in range(j0, j1):
+            acc[0] = acc[1] = acc[2] = 0
+            v.ops.col_moments(rows, v.x + (i + j * v.cs) * v.size, c.mu[j], c.a + i, c.b + i, acc)
+            c.out[j] += acc[0]
+            c.out[v.p + j] += acc[1]
+            c.out[2 * v.p + j] += acc[2]
+
+
+cdef void combine_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Pass *c = <Pass *> context
+    cdef View *v = &c.v
+    cdef Py_ssize_t i0 = task * ROWS, rows = min(ROWS, v.n - i0), i, j, t
+    cdef double w
+    for t in range(c.k):
+        if v.rs == 1:
+            for j in range(c.m):
+                w = c.a[t * c.m + j]
+                if w != 0:
+                    v.ops.col_axpy(rows, w, c.mu[j], v.x + (i0 + c.cols[j] * v.cs) * v.size,
+                                   c.out + t * v.n + i0)
+        else:
+            for i in range(i0, i0 + rows):
+                c.out[t * v.n + i] += v.ops.row_dot(c.m, v.x + i * v.rs * v.size,
+                                                    NULL if c.m == v.p else c.cols, c.mu, c.a + t * c.m)
+
+
+def finish_moments(sums, shift):
+    return shift + sums[0], np.maximum(sums[1] - sums[0] ** 2, 0), sums[2], shift
+
+
+cdef struct Panels:
+    # A Gram product: packed panels, one private accumulator a thread.
+    const fr_typed *ops
+    fr_source left, right
+    Py_ssize_t rows, depth              # summed indices, and how many a panel takes
+    Py_ssize_t m, width                 # columns on the left and on the right, padded to whole strips
+    bint symmetric
+    double **pack
+    double **acc
+
+
+cdef void panel_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Panels *c = <Panels *> context
+    cdef Py_ssize_t k0 = task * c.depth, k1 = min(c.rows, k0 + c.depth), kc = k1 - k0
+    cdef Py_ssize_t mr = kernels.mr, nr = kernels.nr, i, j = 0, b
+    cdef Py_ssize_t mp = ceil_div(c.m, mr) * mr, wp = ceil_div(c.width, mr) * mr
+    cdef double *left = c.pack[thread]
+    cdef double *right = left
+    cdef double *acc = c.acc[thread]
+    c.ops.pack(&c.left, k0, k1, c.m, left)
+    if not c.symmetric:
+        right = left + mp * kc
+        c.ops.pack(&c.right, k0, k1, c.width, right)
+    while j < c.width:
+        b = j - j % mr                      # the strip that column j is packed in
+        i = 0
+        while i < (b + mr if c.symmetric else mp):
+            kernels.tile(kc, left + i * kc, right + b * kc + (j - b), acc + j * mp + i, mp)
+            i += mr
+        j += nr
+
+
+cdef object run_panels(Panels *c):
+    """Sum of the panels: (width, m), or the full symmetric (m, m)."""
+    cdef Py_ssize_t mr = kernels.mr
+    cdef Py_ssize_t mp = ceil_div(c.m, mr) * mr, wp = ceil_div(c.width, mr) * mr
+    cdef double flops = 1.0 * c.rows * c.m * c.width
+    # Each thread has an accumulator of its own: bound what they take together.
+    cdef int threads = <int> min(num_threads(flops / 8), max(2, 32 * 1024 * 1024 // (mp * wp)))
+    c.depth = PANEL if c.rows >= PANEL * threads else max(1, ceil_div(c.rows, threads))
+    cdef Py_ssize_t tasks = ceil_div(c.rows, c.depth)
+    cdef cnp.ndarray packed = np.empty((threads, (mp if c.symmetric else mp + wp) * c.depth + 8))
+    cdef cnp.ndarray accs = np.zeros((threads, wp, mp))
+    cdef int t
+    c.pack = <double **> malloc(2 * threads * sizeof(double *))
+    if c.pack == NULL:
+        raise MemoryError
+    c.acc = c.pack + threads
+    for t in range(threads):
+        c.pack[t] = <double *> cnp.PyArray_GETPTR1(packed, t)
+        c.acc[t] = <double *> cnp.PyArray_GETPTR1(accs, t)
+    with nogil:
+        parallel_for(panel_task, c, tasks, threads)
+    free(c.pack)
+    total = accs[0]
+    for t in range(1, threads):
+        total += accs[t]
+    total = total[:c.width, :c.m]
+    if c.symmetric:
+        # tiles above the diagonal were computed: row j holds i <= j (and some more)
+        lower = np.tril(total, -1)
+        return lower + lower.T + np.diag(np.diag(total))
+    return np.ascontiguousarray(total)
+
+
+cdef class Dense:
+    """Raw verbs on a float32 or float64 array with contiguous rows or columns."""
+
+    cdef View v
+    cdef readonly object X
+    cdef readonly Py_ssize_t n, p
+
+    def __init__(self, cnp.ndarray X):
+        self.X = X
+        self.n, self.p = X.shape[0], X.shape[1]
+        self.v.x = <const char *> cnp.PyArray_DATA(X)
+        self.v.size = X.itemsize
+        self.v.ops = &kernels.f64 if X.itemsize == 8 else &kernels.f32
+        self.v.n, self.v.p = self.n, self.p
+        self.v.rs, self.v.cs = X.strides[0] // X.itemsize, X.strides[1] // X.itemsize
+        if self.n == 1:         # any stride is right along an axis of one: take the one that suits
+            self.v.rs = 1
+        elif self.p == 1 and self.v.rs != 1:
+            self.v.cs = 1
+
+    @staticmethod
+    def takes(X):
+        """Whether an array can be read in place."""
+        if X.dtype.char not in "fd" or not X.flags.aligned or not X.dtype.isnative:
+            return False
+        rs, cs = X.strides
+        size = X.itemsize
+        return ((rs == size and cs >= size * X.shape[0] and cs % size == 0)
+                or (cs == size and rs >= size * X.shape[1] and rs % size == 0)
+                or 1 in X.shape and rs > 0 and cs > 0 and rs % size == 0 and cs % size == 0)
+
+    cdef Py_ssize_t split(self, Pass *c, int threads) noexcept:
+        """Columns of a task: some tasks a thread, in whole cache lines."""
+        cdef Py_ssize_t chunk = ceil_div(self.p, 4 * threads if self.v.rs == 1 else threads)
+        c.chunk = min(512, ceil_div(chunk, 16) * 16)
+        return ceil_div(self.p, c.chunk)
+
+    def moments(self, s, v):
+        """Means, centred second moments, and sums of v (x - shift), of all columns; and the shift."""
+        shift = self.provisional_mean()
+        return finish_moments(self.sums(s, v, shift), shift)
+
+    def provisional_mean(self):
+        """Means of some first rows: sums about them don't cancel where |mean| >> sd."""
+        return np.asarray(self.X[:64]).mean(axis=0, dtype=np.float64)
+
+    def sums(self, const double[::1] s, const double[::1] v, const double[::1] shift):
+        """(3, p): sums of s d, s d^2 and v d over rows, where d = x - shift."""
+        cdef cnp.ndarray out = np.zeros((3, self.p))
+        cdef Pass c
+        cdef int threads = num_threads(1.0 * self.n * self.p)
+        cdef Py_ssize_t tasks = self.split(&c, threads)
+        c.v, c.a, c.b, c.mu = self.v, &s[0], &v[0], &shift[0]
+        c.out = <double *> cnp.PyArray_DATA(out)
+        with nogil:
+            parallel_for(moments_task, &c, tasks, threads)
+        return out
+
+    def dots(self, const double[:, ::1] R, const double[::1] mu):
+        """(k, p): R (X - mu) for k residuals stored as rows."""
+        cdef cnp.ndarray out = np.zeros((R.shape[0], self.p))
+        cdef Pass c
+        cdef Py_ssize_t t = 0
+        cdef int threads = num_threads(1.0 * self.n * self.p)
+        cdef Py_ssize_t tasks = self.split(&c, threads)
+        c.v, c.mu = self.v, &mu[0]
+        with nogil:
+            while t < R.shape[0]:
+                c.k = min(8, R.shape[0] - t)        # more residuals than that spill from L1
+                c.a = &R[t, 0]
+                c.out = <double *> cnp.PyArray_DATA(out) + t * self.p
+                parallel_for(dots_task, &c, tasks, threads)
+                t += c.k
+        return out
+
+    def combine(self, const Py_ssize_t[::1] cols, const double[:, ::1] W, const double[::1] mu):
+        """(k, n): sums over columns of W[k, j] (x[:, cols[j]] - mu[j])."""
+        cdef cnp.ndarray out = np.zeros((W.shape[0], self.n))
+        cdef Pass c
+        if not cols.shape[0]:
+            return out
+        c.v, c.a, c.mu, c.cols = self.v, &W[0, 0], &mu[0], &cols[0]
+        c.k, c.m = W.shape[0], cols.shape[0]
+        c.out = <double *> cnp.PyArray_DATA(out)
+        cdef int threads = num_threads(1.0 * self.n * c.m * c.k)
+        with nogil:
+            parallel_for(combine_task, &c, ceil_div(self.n, ROWS), threads)
+        return out
+
+    def gram(self, left, right, const double[::1] mu, const double[::1] mult, const double[::1] root, rows=None):
+        """(left, right): products of centred, scaled, weighted columns.
+
+        ``left`` and ``right`` are column numbers (None: all; right None: the same as left), ``root`` the square
+        roots of the row weights, ``rows`` the rows to sum over (None: all).
+        """
+        cdef Panels c
+        cdef const double[::1] zeros = np.zeros(self.n)
+        cdef const Py_ssize_t[::1] a, b, r
+        c.ops, c.rows, c.symmetric = self.v.ops, self.n, right is None
+        c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.rs, self.v.cs
+        c.left.rows = c.left.cols = NULL
+        c.left.shift_c, c.left.mult_c, c.left.shift_k, c.left.mult_k = &mu[0], &mult[0], &zeros[0], &root[0]
+        c.m = self.p
+        if rows is not None:
+            r = rows
+            c.left.rows, c.rows = &r[0], r.shape[0]
+        c.right = c.left
+        if left is not None:
+            a = left
+            c.right.cols, c.m = &a[0], a.shape[0]
+        c.left.cols, c.width = c.right.cols, c.m
+        if right is not None:           # the panel's left strips run along the rows of memory
+            b = right
+            c.left.cols, c.m = &b[0], b.shape[0]
+        return run_panels(&c)
+
+    def row_gram(self, const double[::1] mu, const double[::1] mult, const double[::1] root):
+        """(n, n): products of rows, column j scaled by mult[j], row i by root[i]."""
+        cdef Panels c
+        cdef const double[::1] zeros = np.zeros(self.n)
+        c.ops, c.rows, c.m, c.width, c.symmetric = self.v.ops, self.p, self.n, self.n, True
+        c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.cs, self.v.rs
+        c.left.rows = c.left.cols = NULL
+        c.left.shift_k, c.left.mult_k, c.left.shift_c, c.left.mult_c = &mu[0], &mult[0], &zeros[0], &root[0]
+        return run_panels(&c)
+
+    def rows(self, Py_ssize_t start, Py_ssize_t stop):
+        """Rows as they are, float64."""
+        return np.array(self.X[start:stop], dtype=np.float64, order="C")
+
+
+class Cast:
+    """The verbs of Dense for an array of any other type or stride, converted some rows at a time."""
+
+    BLOCK = 1 << 18             # elements
+
+    def __init__(self, X):
+        self.X = X
+        self.n, self.p = X.shape
+
+    def _blocks(self):
+        rows = max(1, self.BLOCK // self.p)
+        for start in range(0, self.n, rows):
+            stop = min(self.n, start + rows)
+            yield slice(start, stop), Dense(self.rows(start, stop))
+
+    def rows(self, start, stop):
+        return np.array(self.X[start:stop], dtype=np.float64, order="C")
+
+    def moments(self, s, v):
+        shift = np.asarray(self.X[:64]).mean(axis=0, dtype=np.float64)
+        return finish_moments(sum(block.sums(s[i], v[i], shift) for i, block in self._blocks()), shift)
+
+    def dots(self, R, mu):
+        return sum(block.dots(np.ascontiguousarray(R[:, i]), mu) for i, block in self._blocks())
+
+    def combine(self, cols, W, mu):
+        return np.concatenate([block.combine(cols, W, mu) for _, block in self._blocks()], axis=1)
+
+    def gram(self, left, right, mu, mult, root, rows=None):
+        if rows is not None:
+            return Cast(self.X[rows]).gram(left, right, mu, mult, root[rows])
+        return sum(block.gram(left, right, mu, mult, root[i]) for i, block in self._blocks())
+
+    def row_gram(self, mu, mult, root):
+        total = 0
+        cols = max(1, self.BLOCK // self.n)
+        for start in range(0, self.p, cols):
+            j = slice(start, min(self.p, start + cols))
+            block = Dense(np.array(self.X[:, j], dtype=np.float64, order="F"))
+            total = total + block.row_gram(mu[j], mult[j], root)
+        return total

@@ -1,0 +1,164 @@
+"""Design: what the solvers see of X.
+
+The solvers work with X̃ = (X - 1 mean') / scale under weights s that sum to 1, always in float64, and never ask how X
+is stored. The storage (dense.pyx, sparse.pyx) has raw verbs; here they meet centring, scaling and weights.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from .dense import Cast, Dense
+from .sparse import Sparse
+
+EPS = np.finfo(np.float64).eps
+
+
+def _storage(X):
+    if sparse.issparse(X):
+        return Sparse(X)
+    return Dense(X) if Dense.takes(X) else Cast(X)
+
+
+class Design:
+    """A centred, scaled and weighted view of X; X itself is neither copied nor written.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p), any real dtype and strides, or CSC sparse array or matrix
+    sample_weight : ndarray of shape (n,), optional
+        Non-negative weights with a positive sum.
+    fit_intercept : bool, default=True
+        Whether columns are centred.
+    standardize : bool, default=False
+        Whether columns are divided by their weighted standard deviation (without an intercept: by
+        their root mean square). Constant columns are left as they are.
+
+    Notes
+    -----
+    The column statistics need a pass over X. It is made when first needed, and gives ``X̃'y`` with it if ``bind(y)`` came
+    before.
+    """
+
+    def __init__(self, X, sample_weight=None, *, fit_intercept=True, standardize=False):
+        self.X = X
+        self.storage = _storage(X)
+        self.n, self.p = X.shape
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        if sample_weight is None:
+            self.total_weight = float(self.n)
+            self.weights = np.full(self.n, 1.0 / self.n)
+        else:
+            weight = np.asarray(sample_weight, dtype=np.float64)
+            largest = weight.max()          # so that no sum overflows
+            self.weights = weight / largest
+            total = self.weights.sum()
+            self.total_weight = float(total * largest)
+            self.weights /= total
+        self._target = self._cross = self._root = None
+
+    def __getattr__(self, name):
+        # Column statistics: one pass over X on first use (this is called only for missing attributes).
+        if name not in ("mean", "scale", "sq_norms", "mult"):
+            raise AttributeError(name)
+        self._pass()
+        return self.__dict__[name]
+
+    def bind(self, y):
+        """Center y, and return it with its mean and ``X̃'(s∘y)``; y (n,) or (n, T)."""
+        centred, mean = self.center(y)
+        if centred.ndim == 1 and "mean" not in self.__dict__:
+            self._pass(centred)
+            return centred, mean, self._cross
+        return centred, mean, self.xt_r(centred)
+
+    def _pass(self, y=None):
+        v = np.zeros(self.n) if y is None else self.weights * y
+        mean, var, cross, shift = self.storage.moments(self.weights, v)
+        if self.fit_intercept:
+            second = var
+            # a constant column's variance is rounding of its mean
+            second[var <= (16 * EPS * np.abs(mean)) ** 2] = 0
+            self.mean = mean
+        else:
+            second = var + mean * mean
+            cross = cross + shift * v.sum()
+            self.mean = np.zeros(self.p)
+        if self.standardize:
+            self.scale = np.sqrt(second)
+            self.scale[second == 0] = 1.0
+            self.mult = 1.0 / self.scale
+            self.sq_norms = (second > 0).astype(np.float64)
+            cross = cross * self.mult
+        else:
+            self.scale = self.mult = np.ones(self.p)
+            self.sq_norms = second
+        if y is not None:
+            cross[self.sq_norms == 0] = 0
+            self._cross = cross
+
+    @property
+    def root(self):
+        """Square roots of the weights."""
+        if self._root is None:
+            self._root = np.sqrt(self.weights)
+        return self._root
+
+    def center(self, y):
+        """y in float64 less its weighted mean (0 without an intercept), and that mean."""
+        y = np.array(y, dtype=np.float64)
+        if not self.fit_intercept:
+            return y, (0.0 if y.ndim == 1 else np.zeros(y.shape[1]))
+        mean = self.weights @ y
+        y -= mean
+        # the mean was rounded: once more, so that the dual point sums to 0
+        extra = self.weights @ y
+        y -= extra
+        return y, mean + extra
+
+    def unscale(self, coef, y_mean):
+        """Coefficients of X̃ in the units of X, and the intercept; coef (..., p)."""
+        coef = coef * self.mult
+        return coef, y_mean - coef @ self.mean
+
+    def xt_r(self, R):
+        """X̃'(s∘R) for R (n,) or (n, k) of weighted mean 0: (p,) or (p, k)."""
+        if R.ndim == 1:
+            out = self.storage.dots((self.weights * R)[None, :], self.mean)[0] * self.mult
+            out[self.sq_norms == 0] = 0
+            return out
+        weighted = np.ascontiguousarray((self.weights[:, None] * R).T)
+        out = self.storage.dots(weighted, self.mean) * self.mult
+        out[:, self.sq_norms == 0] = 0
+        return out.T
+
+    def xw(self, W, cols=None):
+        """X̃[:, cols] W for W (m,) or (m, k): (n,) or (n, k)."""
+        cols = np.arange(self.p) if cols is None else np.asarray(cols, dtype=np.intp)
+        mult, mean = self.mult[cols], np.ascontiguousarray(self.mean[cols])
+        if W.ndim == 1:
+            return self.storage.combine(cols, (W * mult)[None, :], mean)[0]
+        return self.storage.combine(cols, np.ascontiguousarray((W * mult[:, None]).T), mean).T
+
+    def gram(self, cols=None, other=None, rows=None):
+        """X̃[:, cols]' diag(s) X̃[:, other]; other=None: the same as cols; rows: the rows to sum over."""
+        index = [None if c is None else np.ascontiguousarray(c, dtype=np.intp) for c in (cols, other)]
+        mult = np.where(self.sq_norms > 0, self.mult, 0.0)
+        return self.storage.gram(*index, self.mean, mult, self.root, rows)
+
+    def row_gram(self, col_weights=None):
+        """diag(s)^½ X̃ diag(col_weights) X̃' diag(s)^½, (n, n)."""
+        mult = np.where(self.sq_norms > 0, self.mult, 0.0)
+        if col_weights is not None:
+            mult = mult * np.sqrt(col_weights)
+        return self.storage.row_gram(self.mean, mult, self.root)
+
+    def panels(self, rows=None):
+        """Yield (start, stop, block): some rows of X̃ at a time, dense float64, not weighted."""
+        rows = rows or max(1, (1 << 20) // self.p)
+        for start in range(0, self.n, rows):
+            stop = min(self.n, start + rows)
+            block = self.storage.rows(start, stop)
+            block -= self.mean
+            block *= self.mult
+            yield start, stop, block

@@ -1,0 +1,172 @@
+"""The engine of the estimators that choose alpha (and l1_ratio) by cross-validation."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.model_selection import check_cv
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _raise_for_params, process_routing
+
+from fastreg._validation import check_alphas, check_finite_solution, check_fit_data, check_params
+from fastreg.linear._base import SparseLinearRegressor, coef_dtype
+from fastreg.linear.paths import NO_AUTOMATIC_GRID
+from fastreg.model_selection import choose_alpha, cross_validate_path, make_folds
+from fastreg.penalties import L1L2
+from fastreg.solvers import alpha_grid
+
+CV_CONSTRAINTS = {
+    "eps": [Interval(Real, 0, None, closed="neither")],
+    "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
+    "fit_intercept": ["boolean"],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, np.inf, closed="left")],
+    "copy_X": ["boolean"],
+    "cv": ["cv_object"],
+    "verbose": ["verbose"],
+    "n_jobs": [Integral, None],
+    "random_state": ["random_state"],
+    "selection": [StrOptions({"cyclic", "random"})],
+    "penalty_factor": ["array-like", None],
+    "standardize": ["boolean"],
+    "rule": [StrOptions({"min", "1se"})],
+}
+SINGLE_TARGET_CONSTRAINTS = {
+    "precompute": [StrOptions({"auto"}), "array-like", "boolean"],
+    "positive": ["boolean"],
+    "lower": [Real, "array-like", None],
+    "upper": [Real, "array-like", None],
+}
+L1_RATIO_CONSTRAINTS = {"l1_ratio": [Interval(Real, 0, 1, closed="both"), "array-like"]}
+
+
+class PathCV(SparseLinearRegressor):
+    """Chooses alpha by cross-validation along a path."""
+
+    _multitask = False
+
+    def fit(self, X, y, sample_weight=None, **params):
+        """Choose alpha by cross-validation, then fit all rows with it.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+            Any real dtype and strides, read-only or memory-mapped; CSC is used as it is, other sparse formats
+            are converted to CSC.
+        y : array-like of shape (n_samples,) or, for the multi-task estimators, (n_samples, n_targets)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative, used in the fits and in the test errors; only their proportions matter.
+        **params : dict
+            Metadata for the splitter (such as groups), with scikit-learn's metadata routing enabled.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Invalid parameters or data, or a fit that overflowed.
+        """
+        _raise_for_params(params, self, "fit")
+        check_params(self)
+        X, y, sample_weight = check_fit_data(self, X, y, sample_weight)
+        y = self._check_targets(y)
+        n_features = X.shape[1]
+        factor, lower, upper = self._bounds(n_features)
+        ratios = self._l1_ratios()
+        split_params = self._split_params(sample_weight, params)
+        folds = make_folds(self.cv, X, y, split_params, sample_weight=sample_weight)
+
+        design = self._design(X, sample_weight)
+        alphas = self._grids(design, y, ratios, L1L2(n_features, 1.0, factor, lower, upper))
+        errors = cross_validate_path(
+            X,
+            y,
+            sample_weight,
+            folds,
+            alphas,
+            ratios,
+            fit_intercept=self.fit_intercept,
+            standardize=self.standardize,
+            factor=factor,
+            lower=lower,
+            upper=upper,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            multitask=self._multitask,
+        )
+        i_ratio, i_alpha = choose_alpha(errors.mean, errors.standard_error, self.rule)
+        self.mse_path_ = np.squeeze(errors.mse)
+        self.cv_results_ = errors.as_dict()
+        self.alphas_ = alphas if isinstance(self.alphas, Integral) and len(ratios) > 1 else alphas[0]
+        self.alpha_ = float(alphas[i_ratio, i_alpha])
+        if hasattr(self, "l1_ratio"):
+            self.l1_ratio_ = float(ratios[i_ratio])
+        self._fit_one_alpha(
+            design,
+            y,
+            self.alpha_,
+            L1L2(n_features, float(ratios[i_ratio]), factor, lower, upper),
+            multitask=self._multitask,
+            dtype=coef_dtype(X),
+        )
+        return self
+
+    def _check_targets(self, y):
+        name = type(self).__name__
+        if self._multitask:
+            if y.ndim == 1:
+                raise ValueError(f"For mono-task outputs, use {name.removeprefix('MultiTask')}")
+            return y
+        if y.ndim > 1 and y.shape[1] > 1:
+            raise ValueError(f"For multi-task outputs, use MultiTask{name}")
+        return column_or_1d(y, warn=True)
+
+    def _l1_ratios(self):
+        ratios = np.atleast_1d(np.asarray(getattr(self, "l1_ratio", 1.0), dtype=np.float64))
+        if ratios.ndim != 1 or ratios.size == 0 or not ((ratios >= 0) & (ratios <= 1)).all():
+            raise ValueError("l1_ratio must be one or more numbers between 0 and 1.")
+        return ratios
+
+    def _grids(self, design, y, ratios, lasso_penalty):
+        """Return the alphas, decreasing, of shape (n_l1_ratios, n_alphas)."""
+        if not isinstance(self.alphas, Integral):
+            return np.tile(check_alphas(self.alphas), (len(ratios), 1))
+        if (ratios == 0).any():
+            raise ValueError(NO_AUTOMATIC_GRID)
+        with np.errstate(all="ignore"):
+            grid = alpha_grid(
+                design, y, lasso_penalty, eps=self.eps, n_alphas=int(self.alphas), multitask=self._multitask
+            )
+        check_finite_solution(grid)
+        # the smallest alpha with all coefficients zero is the lasso's divided by l1_ratio
+        return grid / ratios[:, None]
+
+    def _split_params(self, sample_weight, params):
+        if not params and sample_weight is None:
+            return {}
+        from sklearn import get_config
+
+        if not get_config()["enable_metadata_routing"]:
+            return {}
+        return process_routing(self, "fit", sample_weight=sample_weight, **params).splitter.split
+
+    def get_metadata_routing(self):
+        """Describe where `fit` sends metadata: sample_weight here, the rest to the splitter.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = not self._multitask
+        tags.target_tags.multi_output = self._multitask
+        return tags

@@ -1,0 +1,236 @@
+"""LassoCV and ElasticNetCV."""
+
+from fastreg.linear._cv import CV_CONSTRAINTS, L1_RATIO_CONSTRAINTS, SINGLE_TARGET_CONSTRAINTS, PathCV
+from fastreg.linear.paths import enet_path, lasso_path
+
+
+class LassoCV(PathCV):
+    """Lasso with alpha chosen by cross-validation.
+
+    The objective of one fit is that of `Lasso`. All folds share one pass over X where its shape allows.
+
+    Parameters
+    ----------
+    eps : float, default=1e-3
+        Smallest alpha of an automatic grid, as a share of the largest.
+    alphas : int or array-like of shape (n_alphas,), default=100
+        The number of alphas of an automatic grid, or the alphas.
+    fit_intercept : bool, default=True
+    precompute : 'auto', bool or array-like, default='auto'
+        Makes no difference: whether to work on X'X is the solver's choice.
+    max_iter : int, default=1000
+        Most passes of coordinate descent per alpha.
+    tol : float, default=1e-4
+        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``.
+    copy_X : bool, default=True
+        Makes no difference: X is never written to and never copied.
+    cv : int, splitter or iterable of (train, test), default=None
+        None means 5 folds.
+    verbose : bool or int, default=False
+        Makes no difference.
+    n_jobs : int or None, default=None
+        Makes no difference: the solver uses the threads that OMP_NUM_THREADS or threadpoolctl allow.
+    positive : bool, default=False
+        The same as ``lower=0``.
+    random_state : int, RandomState or None, default=None
+        Makes no difference: nothing here is random. A splitter has its own.
+    selection : {'cyclic', 'random'}, default='cyclic'
+        Makes no difference: the solver chooses its own order.
+    penalty_factor : array-like of shape (n_features,), default=None
+        Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
+    lower, upper : float or array-like of shape (n_features,), default=None
+        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X.
+    standardize : bool, default=False
+        Penalise the coefficients of the features divided by their (weighted) standard deviation, each fold by
+        that of its training rows. `coef_` comes back in the units of X.
+    rule : {'min', '1se'}, default='min'
+        'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
+        one standard error of the smallest.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The alpha chosen.
+    coef_ : ndarray of shape (n_features,)
+        Of the fit on all rows; float32 for float32 X.
+    sparse_coef_ : sparse CSR of shape (1, n_features)
+    intercept_ : float
+    alphas_ : ndarray of shape (n_alphas,)
+        The grid, decreasing.
+    mse_path_ : ndarray of shape (n_alphas, n_folds)
+        (Weighted) mean squared error of the test rows.
+    cv_results_ : dict of ndarray
+        `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
+        last axis); and `l1_ratios`.
+    dual_gap_ : float
+        Of the fit on all rows, in units of the objective.
+    n_iter_ : int
+    converged_ : bool
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only when X had string column names.
+    """
+
+    _parameter_constraints: dict = CV_CONSTRAINTS | SINGLE_TARGET_CONSTRAINTS
+
+    path = staticmethod(lasso_path)
+
+    def __init__(
+        self,
+        *,
+        eps=1e-3,
+        alphas=100,
+        fit_intercept=True,
+        precompute="auto",
+        max_iter=1000,
+        tol=1e-4,
+        copy_X=True,
+        cv=None,
+        verbose=False,
+        n_jobs=None,
+        positive=False,
+        random_state=None,
+        selection="cyclic",
+        penalty_factor=None,
+        lower=None,
+        upper=None,
+        standardize=False,
+        rule="min",
+    ):
+        self.eps = eps
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.precompute = precompute
+        self.max_iter = max_iter
+        self.tol = tol
+        self.copy_X = copy_X
+        self.cv = cv
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
+        self.penalty_factor = penalty_factor
+        self.lower = lower
+        self.upper = upper
+        self.standardize = standardize
+        self.rule = rule
+
+
+class ElasticNetCV(PathCV):
+    """Elastic net with alpha and l1_ratio chosen by cross-validation.
+
+    The objective of one fit is that of `ElasticNet`. All folds share one pass over X where its shape allows.
+
+    Parameters
+    ----------
+    l1_ratio : float or array-like of shape (n_l1_ratios,), default=0.5
+        Share of the L1 penalty, between 0 and 1. Of several, cross-validation chooses one.
+    eps : float, default=1e-3
+        Smallest alpha of an automatic grid, as a share of the largest.
+    alphas : int or array-like of shape (n_alphas,), default=100
+        The number of alphas of an automatic grid, or the alphas.
+    fit_intercept : bool, default=True
+    precompute : 'auto', bool or array-like, default='auto'
+        Makes no difference: whether to work on X'X is the solver's choice.
+    max_iter : int, default=1000
+        Most passes of coordinate descent per alpha.
+    tol : float, default=1e-4
+        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``.
+    cv : int, splitter or iterable of (train, test), default=None
+        None means 5 folds.
+    copy_X : bool, default=True
+        Makes no difference: X is never written to and never copied.
+    verbose : bool or int, default=0
+        Makes no difference.
+    n_jobs : int or None, default=None
+        Makes no difference: the solver uses the threads that OMP_NUM_THREADS or threadpoolctl allow.
+    positive : bool, default=False
+        The same as ``lower=0``.
+    random_state : int, RandomState or None, default=None
+        Makes no difference: nothing here is random. A splitter has its own.
+    selection : {'cyclic', 'random'}, default='cyclic'
+        Makes no difference: the solver chooses its own order.
+    penalty_factor : array-like of shape (n_features,), default=None
+        Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
+    lower, upper : float or array-like of shape (n_features,), default=None
+        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X.
+    standardize : bool, default=False
+        Penalise the coefficients of the features divided by their (weighted) standard deviation, each fold by
+        that of its training rows. `coef_` comes back in the units of X.
+    rule : {'min', '1se'}, default='min'
+        'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
+        one standard error of the smallest.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The alpha chosen.
+    l1_ratio_ : float
+        The l1_ratio chosen.
+    coef_ : ndarray of shape (n_features,)
+        Of the fit on all rows; float32 for float32 X.
+    sparse_coef_ : sparse CSR of shape (1, n_features)
+    intercept_ : float
+    alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
+        The grid, decreasing.
+    mse_path_ : ndarray of shape (n_alphas, n_folds) or (n_l1_ratios, n_alphas, n_folds)
+        (Weighted) mean squared error of the test rows.
+    cv_results_ : dict of ndarray
+        `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
+        last axis), with a leading axis for several l1_ratios; and `l1_ratios`.
+    dual_gap_ : float
+        Of the fit on all rows, in units of the objective.
+    n_iter_ : int
+    converged_ : bool
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only when X had string column names.
+    """
+
+    _parameter_constraints: dict = CV_CONSTRAINTS | SINGLE_TARGET_CONSTRAINTS | L1_RATIO_CONSTRAINTS
+
+    path = staticmethod(enet_path)
+
+    def __init__(
+        self,
+        *,
+        l1_ratio=0.5,
+        eps=1e-3,
+        alphas=100,
+        fit_intercept=True,
+        precompute="auto",
+        max_iter=1000,
+        tol=1e-4,
+        cv=None,
+        copy_X=True,
+        verbose=0,
+        n_jobs=None,
+        positive=False,
+        random_state=None,
+        selection="cyclic",
+        penalty_factor=None,
+        lower=None,
+        upper=None,
+        standardize=False,
+        rule="min",
+    ):
+        self.l1_ratio = l1_ratio
+        self.eps = eps
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.precompute = precompute
+        self.max_iter = max_iter
+        self.tol = tol
+        self.cv = cv
+        self.copy_X = copy_X
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.positive = positive
+        self.random_state = random_state
+        self.selection = selection
+        self.penalty_factor = penalty_factor
+        self.lower = lower
+        self.upper = upper
+        self.standardize = standardize
+        self.rule = rule

@@ -1,0 +1,168 @@
+"""Cross-validation for every family: the folds and the choice of alpha. Their numerics are the solvers'."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import check_cv
+
+from fastreg.solvers import cv_errors
+
+__all__ = ["CVErrors", "choose_alpha", "cross_validate_path", "make_folds"]
+
+
+@dataclass(frozen=True)
+class CVErrors:
+    """Test errors along a grid.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_l1_ratios, n_alphas)
+        Decreasing in every row.
+    l1_ratios : ndarray of shape (n_l1_ratios,)
+    mse : ndarray of shape (n_l1_ratios, n_alphas, n_folds)
+        (Weighted) mean squared error of each fold's test rows, averaged over targets.
+    """
+
+    alphas: np.ndarray
+    l1_ratios: np.ndarray
+    mse: np.ndarray
+
+    @property
+    def mean(self):
+        """Mean over folds, every fold counting the same; shape (n_l1_ratios, n_alphas)."""
+        return self.mse.mean(axis=2)
+
+    @property
+    def std(self):
+        """Standard deviation over folds (divisor n_folds - 1; 0 for a single fold)."""
+        if self.mse.shape[2] == 1:
+            return np.zeros(self.mse.shape[:2])
+        largest = self.mse.max() or 1.0  # errors are squares: their squares may overflow
+        return (self.mse / largest).std(axis=2, ddof=1) * largest
+
+    @property
+    def standard_error(self):
+        """Standard error of `mean`."""
+        return self.std / np.sqrt(self.mse.shape[2])
+
+    def as_dict(self):
+        """Return the arrays for `cv_results_`, without the axis of l1_ratio where there is only one."""
+        arrays = {
+            "alphas": self.alphas,
+            "mean_mse": self.mean,
+            "std_mse": self.std,
+            "se_mse": self.standard_error,
+            "mse": self.mse,
+        }
+        if len(self.l1_ratios) == 1:
+            arrays = {name: array[0] for name, array in arrays.items()}
+        return {"l1_ratios": self.l1_ratios, **arrays}
+
+
+def make_folds(cv, X, y, split_params=None, *, classifier=False, sample_weight=None):
+    """Split into folds and check them, since compiled code trusts its indices.
+
+    Parameters
+    ----------
+    cv : None, int, splitter or iterable of (train, test)
+    X, y : arrays
+    split_params : dict, default=None
+        Metadata for the splitter, such as groups.
+    classifier : bool
+        Stratify by default.
+    sample_weight : None or ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    list of (train, test)
+        Arrays of row numbers (intp).
+
+    Raises
+    ------
+    ValueError
+        A fold without training or test rows, or none with a positive weight, or a row that does not exist.
+    """
+    n_samples = X.shape[0]
+    folds = []
+    for train, test in check_cv(cv, y, classifier=classifier).split(X, y, **(split_params or {})):
+        fold = tuple(_rows(rows, n_samples) for rows in (train, test))
+        for rows, name in zip(fold, ("training", "test"), strict=True):
+            if rows.size == 0 or (sample_weight is not None and not sample_weight[rows].any()):
+                raise ValueError(
+                    f"Fold {len(folds)} of cv has no {name} rows with a positive weight; use fewer folds, "
+                    "or a splitter that shuffles."
+                )
+        folds.append(fold)
+    if not folds:
+        raise ValueError("cv yielded no folds.")
+    return folds
+
+
+def _rows(rows, n_samples):
+    rows = np.asarray(rows)
+    if rows.dtype == bool:
+        if rows.shape != (n_samples,):
+            raise ValueError(f"cv yielded a mask of shape {rows.shape} for {n_samples} rows.")
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise ValueError("cv must yield 1-D arrays of row numbers, or masks.")
+    rows = rows.astype(np.intp, copy=False)
+    if rows.size and (rows.min() < -n_samples or rows.max() >= n_samples):
+        raise ValueError(f"cv yielded row numbers outside the {n_samples} rows of X.")
+    return np.where(rows < 0, rows + n_samples, rows) if rows.size and rows.min() < 0 else rows
+
+
+def cross_validate_path(X, y, sample_weight, folds, alphas, l1_ratios, **settings):
+    """Fit every fold along the grids and measure the test errors.
+
+    Parameters
+    ----------
+    X : ndarray or CSC of shape (n_samples, n_features)
+    y : ndarray of float64 of shape (n_samples,) or (n_samples, n_targets)
+    sample_weight : None or ndarray of shape (n_samples,)
+    folds : list of (train, test)
+    alphas : ndarray of shape (n_l1_ratios, n_alphas)
+    l1_ratios : ndarray of shape (n_l1_ratios,)
+    **settings
+        Keyword arguments of `fastreg.solvers.cv_errors`.
+
+    Returns
+    -------
+    CVErrors
+
+    Raises
+    ------
+    ValueError
+        A fit overflowed.
+    """
+    with np.errstate(all="ignore"):  # overflow shows in the result
+        mse = cv_errors(X, y, sample_weight, folds, alphas, l1_ratios, **settings)
+    if not np.isfinite(mse).all():
+        raise ValueError(
+            "Cross-validation ended in non-finite errors: X or y holds values too large for float64 sums of "
+            "squares; scale them (for example with sklearn's StandardScaler)."
+        )
+    return CVErrors(alphas, l1_ratios, mse)
+
+
+def choose_alpha(mean, standard_error, rule="min"):
+    """Choose a point of the grids.
+
+    Parameters
+    ----------
+    mean, standard_error : ndarray of shape (n_l1_ratios, n_alphas)
+        Of the test error, for decreasing alphas.
+    rule : {'min', '1se'}
+        'min': the smallest mean error; of equal ones the first l1_ratio and the largest alpha.
+        '1se': with the l1_ratio of the smallest mean error, the largest alpha whose mean error is within one
+        standard error (that of the smallest) of it.
+
+    Returns
+    -------
+    i_ratio, i_alpha : int
+    """
+    i_ratio, i_alpha = np.unravel_index(np.argmin(mean), mean.shape)
+    if rule == "1se":
+        limit = mean[i_ratio, i_alpha] + standard_error[i_ratio, i_alpha]
+        i_alpha = np.flatnonzero(mean[i_ratio] <= limit)[0]
+    return int(i_ratio), int(i_alpha)

@@ -1,0 +1,141 @@
+"""Penalties: value, prox and certificate, once.
+
+``L1L2`` charges coefficient j with ``alpha * factor_j * (l1_ratio |w| + (1 - l1_ratio) / 2 w^2)`` on an interval
+``lower_j <= w <= upper_j`` that contains 0. The scalar mathematics is in penalties.pxd, where the solvers
+inline it; on rows of coefficients (multi-task) the same functions take norms, as the penalty depends on nothing else.
+"""
+
+import numpy as np
+
+from libc.math cimport INFINITY, fabs
+
+
+cdef double dual(Py_ssize_t m, const double *v, const Charges *c, double scale, double rr, double yr) noexcept nogil:
+    """Dual objective at scale * residual, for a feasible scale; unpenalised coordinates apart."""
+    cdef double value = scale * yr - 0.5 * scale * scale * rr, t
+    cdef Py_ssize_t j
+    for j in range(m):
+        if c.factor[j] > 0:
+            t = conjugate(scale * v[j], c, j)
+            if t < INFINITY:        # infinite: feasible but for the rounding of scale
+                value -= t
+    return value
+
+
+cdef double duality_gap(Py_ssize_t m, const double *v, const double *w, const double *norms, const Charges *c,
+                        double rr, double yr, double yy, double *primal) noexcept nogil:
+    """Primal minus the best dual value found on the ray through the residual.
+
+    v = X'r (or norms of its rows), w the coefficients (or norms), norms the squared norms of the columns,
+    rr = r'r, yr = y'r, yy = y'y. Any feasible scale gives a valid bound; three are tried: the best where the penalty's
+    conjugate is 0 (lasso), 1 (exact at the solution), and the one of the form augmented by l2. An unpenalised coordinate must have v = 0: what
+    rounding leaves there (a correlation with y under 1e-9) counts as |v w|, more makes the bound 0.
+    """
+    cdef double p = 0.5 * rr, top = INFINITY, extra = 0, ww = 0, augmented = INFINITY, t, f, best
+    cdef Py_ssize_t j
+    for j in range(m):
+        f = c.factor[j]
+        p += charge(w[j], c, j)
+        if f == 0:
+            if v[j] * v[j] > 1e-18 * yy * norms[j] and (
+                    c.upper[j] == INFINITY if v[j] > 0 else c.lower[j] == -INFINITY):
+                top = 0
+            extra += fabs(v[j] * w[j])
+            continue
+        if c.l2 > 0:
+            ww += c.l2 * f * w[j] * w[j]
+            t = fabs(v[j] - c.l2 * f * w[j])
+            if t > c.l1 * f * augmented or augmented == INFINITY and t > 0:
+                augmented = min(augmented, c.l1 * f / t)
+        elif v[j] != 0 and (c.upper[j] == INFINITY if v[j] > 0 else c.lower[j] == -INFINITY):
+            top = min(top, c.l1 * f / fabs(v[j]))
+    primal[0] = p
+    if rr <= 0 or top == 0:
+        return p + extra
+    best = max(0.0, dual(m, v, c, min(top, max(0.0, yr / rr)), rr, yr))
+    best = max(best, dual(m, v, c, min(top, 1.0), rr, yr))
+    if c.l2 > 0:
+        best = max(best, dual(m, v, c, min(top, min(augmented, max(0.0, yr / (rr + ww)))), rr, yr))
+    return max(p - best, 0.0) + extra
+
+
+class L1L2:
+    """L1 and L2 with a factor and bounds for each feature: elastic net, lasso (l1_ratio=1), ridge (l1_ratio=0).
+
+    Parameters
+    ----------
+    p : int
+        Number of features.
+    l1_ratio : float in [0, 1], default=1.0
+    factor : None, float or array of shape (p,)
+        Multiplies alpha, feature by feature; 0 leaves a feature unpenalised.
+    lower, upper : None, float or array of shape (p,)
+        Bounds of the coefficients, ``lower <= 0 <= upper``.
+    """
+
+    def __init__(self, p, l1_ratio=1.0, factor=None, lower=None, upper=None):
+        self.p = p
+        self.l1_ratio = float(l1_ratio)
+        self.bounded = lower is not None or upper is not None
+        self.factor = self._each(1.0 if factor is None else factor)
+        self.lower = self._each(-np.inf if lower is None else lower)
+        self.upper = self._each(np.inf if upper is None else upper)
+
+    def _each(self, value):
+        return np.ascontiguousarray(np.broadcast_to(np.asarray(value, dtype=np.float64), (self.p,)))
+
+    def scaled(self, scale):
+        """The same penalty for coefficients multiplied by ``scale``: only bounds depend on the units."""
+        if not self.bounded:
+            return self
+        with np.errstate(invalid="ignore"):
+            return L1L2(self.p, self.l1_ratio, self.factor, self.lower * scale, self.upper * scale)
+
+    def take(self, cols):
+        """The penalty of some columns."""
+        return L1L2(len(cols), self.l1_ratio, self.factor[cols], self.lower[cols], self.upper[cols])
+
+    def value(self, coef, alpha):
+        """Penalty of ``coef``, (p,) or rows (p, T)."""
+        size = np.abs(coef) if coef.ndim == 1 else np.linalg.norm(coef, axis=1)
+        return alpha * (self.factor @ (self.l1_ratio * size + (1 - self.l1_ratio) / 2 * size**2))
+
+    def prox(self, z, step, alpha):
+        """Minimiser of ``(w - z)^2 / 2 + step * penalty(w)``, coordinate by coordinate; step scalar or (p,)."""
+        t = step * alpha * self.factor
+        w = np.sign(z) * np.maximum(np.abs(z) - t * self.l1_ratio, 0) / (1 + t * (1 - self.l1_ratio))
+        return np.clip(w, self.lower, self.upper)
+
+    def score(self, v):
+        """|v_j| in units of what keeps coefficient j at 0: it enters where this exceeds alpha * l1_ratio."""
+        size = np.where(v > 0, v * (self.upper > 0), -v * (self.lower < 0)) if self.bounded else np.abs(v)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.factor > 0, size / self.factor, np.inf)
+
+    def violation(self, v, coef, alpha):
+        """Distance of v = X'r from the subdifferential at ``coef``, coordinate by coordinate: the KKT violation."""
+        l1, l2 = alpha * self.l1_ratio * self.factor, alpha * (1 - self.l1_ratio) * self.factor
+        low = v - l2 * coef - np.where(coef < 0, -l1, l1)       # slope to the right must not be uphill
+        high = v - l2 * coef - np.where(coef > 0, l1, -l1)
+        right = np.where(coef < self.upper, np.maximum(low, 0), 0)
+        left = np.where(coef > self.lower, np.maximum(-high, 0), 0)
+        return np.maximum(right, left)
+
+    def alpha_max(self, v):
+        """Smallest alpha at which all penalised coefficients are 0, from v = X'r at the unpenalised fit."""
+        score = self.score(v)[self.factor > 0]
+        return 0.0 if not score.size else float(score.max()) / max(self.l1_ratio, 1e-3)
+
+
+def gap(v, w, norms, penalty, double alpha, double rr, double yr, double yy):
+    """(gap, primal) of coefficients w with v = X'r: see ``duality_gap``."""
+    cdef Charges c
+    cdef const double[::1] vv = v, ww = w, nn = norms
+    cdef const double[::1] f = penalty.factor, lo = penalty.lower, hi = penalty.upper
+    cdef double primal, value
+    cdef Py_ssize_t m = vv.shape[0]
+    c.l1, c.l2 = alpha * penalty.l1_ratio, alpha * (1 - penalty.l1_ratio)
+    c.factor, c.lower, c.upper = &f[0], &lo[0], &hi[0]
+    with nogil:
+        value = duality_gap(m, &vv[0], &ww[0], &nn[0], &c, rr, yr, yy, &primal)
+    return value, primal

@@ -1,0 +1,7 @@
+"""Solvers: one file an algorithm; they see a Design and a penalty, and return a Path or a Result."""
+
+from .folds import cv_errors
+from .path import alpha_grid, solve_path
+from .result import Path, Result
+
+__all__ = ["Path", "Result", "alpha_grid", "cv_errors", "solve_path"]

@@ -1,0 +1,179 @@
+"""Cross-validation errors along a grid: the folds share what they can.
+
+Where the Gram matrix of all columns is affordable, every test fold's Gram matrix is made (one pass over X for all of
+them), and a training fold's is the total less its own: ``G_train = G - G_k``, recentred on the training means. The errors on
+test rows come from the same numbers. Else a training fold is the whole X with weight 0 on the test rows: nothing is copied,
+and the residual of a fit has the test errors in it.
+"""
+
+import numpy as np
+
+from ..design import Design
+from ..penalties import L1L2
+from .gram import GramProblem, run_paths
+from .multitask import block_descent
+from .path import _check_finite, takes_gram
+from .working_set import WorkingSet
+
+FOLD_BYTES = 1 << 30        # what the folds' Gram matrices may take together
+
+
+def cv_errors(X, y, sample_weight, folds, alphas, l1_ratios, *, fit_intercept=True, standardize=False, factor=None,
+              lower=None, upper=None, tol=1e-4, max_iter=1000, multitask=False):
+    """Weighted mean squared error on each test fold, for each l1_ratio and alpha.
+
+    Parameters
+    ----------
+    X : as for Design
+    y : ndarray of shape (n,) or, with ``multitask``, (n, T)
+    sample_weight : ndarray of shape (n,) or None
+    folds : list of (train, test) row numbers
+    alphas : ndarray of shape (n_l1_ratio, n_alphas), decreasing along axis 1
+    l1_ratios : sequence of float
+    fit_intercept, standardize, factor, lower, upper, tol, max_iter, multitask
+        As for ``Design``, ``L1L2`` and ``solve_path``.
+
+    Returns
+    -------
+    ndarray of shape (n_l1_ratio, n_alphas, n_folds)
+        With several targets the mean over them.
+    """
+    n, p = X.shape
+    alphas = np.ascontiguousarray(alphas, dtype=np.float64)
+    y = np.asarray(y, dtype=np.float64)
+    if y.ndim == 2 and not multitask:
+        raise ValueError("y must be 1-D unless multitask=True.")
+    penalties = [L1L2(p, l1_ratio, factor, lower, upper) for l1_ratio in l1_ratios]
+    weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    for k, (train, test) in enumerate(folds):
+        for name, rows in (("training", train), ("test", test)):
+            if not weight[rows].sum() > 0:
+                raise ValueError(f"sample_weight sums to zero on the {name} rows of fold {k}; use other folds.")
+    gram = takes_gram(n, p, alphas.size) and (2 * len(folds) + 2) * 8 * p * p <= FOLD_BYTES
+    run = _on_grams if gram else _by_masks
+    return run(X, y, weight, folds, alphas, penalties, fit_intercept, standardize, tol, max_iter)
+
+
+class _Sums:
+    """Weighted sums over some rows, about common centres: all that a least-squares fit or error needs."""
+
+    def __init__(self, S, x, y, G, Q, yy):
+        self.S, self.x, self.y, self.G, self.Q, self.yy = S, x, y, G, Q, yy
+
+    def __sub__(self, other):
+        return _Sums(*(a - b for a, b in zip(self.parts(), other.parts(), strict=True)))
+
+    def __add__(self, other):
+        return _Sums(*(a + b for a, b in zip(self.parts(), other.parts(), strict=True)))
+
+    def parts(self):
+        return self.S, self.x, self.y, self.G, self.Q, self.yy
+
+    def problem(self, fit_intercept, standardize):
+        """(G, Q, yy, means of x, mean of y, scale) of the fit on these rows."""
+        S = self.S
+        mx, my = (self.x / S, self.y / S) if fit_intercept else (np.zeros_like(self.x), np.zeros_like(self.y))
+        G = self.G / S - np.outer(mx, mx)
+        Q = self.Q / S - np.outer(mx, my)
+        yy = max(self.yy / S - my @ my, 0.0)
+        second = np.diagonal(self.G) / S
+        dead = np.diagonal(G) <= 1e-13 * second         # constant on these rows: what is left is rounding
+        G[dead], G[:, dead], Q[dead] = 0, 0, 0
+        scale = np.ones(len(mx))
+        if standardize:
+            scale = np.sqrt(np.diagonal(G))
+            scale[dead] = 1
+            G /= np.outer(scale, scale)
+            Q /= scale[:, None]
+        return G, Q, yy, mx, my, scale
+
+    def errors(self, coefs, mx, my):
+        """Mean squared error on these rows for coefs (K, T, p) of a fit with such means; summed over targets."""
+        b = my - coefs @ mx
+        flat = coefs.reshape(-1, coefs.shape[2])
+        quad = np.einsum("kp,kp->k", flat @ self.G, flat).reshape(b.shape)
+        cross = np.einsum("ktp,pt->kt", coefs, self.Q)
+        total = quad - 2 * cross - 2 * b * (self.y - coefs @ self.x) + b * b * self.S
+        return np.maximum((self.yy + total.sum(axis=1)) / self.S, 0)
+
+
+def _fold_sums(X, y, weight, folds, fit_intercept):
+    """(training sums, test sums) of each fold."""
+    design = Design(X, weight, fit_intercept=fit_intercept)
+    y, _ = design.center(y)
+    y = y.reshape(design.n, -1)
+
+    def sums(groups):
+        masks = np.zeros((len(groups), design.n))
+        for mask, rows in zip(masks, groups, strict=True):
+            mask[rows] = design.weights[rows]
+        # columns of 1 and of each target, all groups in one pass
+        stack = np.concatenate([masks[None], masks[None] * y.T[:, None, :]])
+        dots = design.storage.dots(stack.reshape(-1, design.n), design.mean).reshape(len(stack), len(groups), -1)
+        dots[:, :, design.sq_norms == 0] = 0
+        for k, rows in enumerate(groups):
+            G = design.gram(rows=np.ascontiguousarray(rows, dtype=np.intp))
+            s = masks[k]
+            yield _Sums(s.sum(), dots[0, k], s @ y, G, dots[1:, k].T, float(s @ (y * y).sum(axis=1)))
+
+    tests = list(sums([test for _, test in folds]))
+    seen = np.bincount(np.concatenate([test for _, test in folds]), minlength=design.n)
+    complement = all(
+        len(train) + len(test) == design.n and len(np.union1d(train, test)) == design.n for train, test in folds
+    )
+    if not complement:
+        return list(sums([train for train, _ in folds])), tests
+    if (seen == 1).all():
+        total = tests[0]
+        for test in tests[1:]:
+            total = total + test
+    else:
+        total = next(sums([np.arange(design.n)]))
+    return [total - test for test in tests], tests
+
+
+def _on_grams(X, y, weight, folds, alphas, penalties, fit_intercept, standardize, tol, max_iter):
+    trains, tests = _fold_sums(X, y, weight, folds, fit_intercept)
+    out = np.empty((*alphas.shape, len(folds)))
+    problems = [train.problem(fit_intercept, standardize) for train in trains]
+    del trains
+    for i, penalty in enumerate(penalties):
+        paths = _fold_paths(problems, alphas[i], penalty, tol, max_iter, y.ndim)
+        for k, (coefs, (_, _, _, mx, my, scale)) in enumerate(zip(paths, problems, strict=True)):
+            out[i, :, k] = tests[k].errors(coefs / scale, mx, my) / len(my)
+    return out
+
+
+def _fold_paths(problems, alphas, penalty, tol, max_iter, ndim):
+    """Each fold's coefficients (K, T, p), in standardised units."""
+    scaled = [penalty.scaled(problem[5]) for problem in problems]
+    for G, Q, yy, *_ in problems:
+        _check_finite(np.diagonal(G), Q, yy)
+    if ndim == 1:
+        jobs = [GramProblem(len(Q)).bind(G, np.ascontiguousarray(Q[:, 0]), yy, inner)
+                for (G, Q, yy, *_), inner in zip(problems, scaled, strict=True)]
+        return [result[0][:, None, :] for result in run_paths(jobs, [alphas] * len(jobs), tol, max_iter)]
+    paths = []
+    for (G, Q, yy, *_), inner in zip(problems, scaled, strict=True):
+        Q, W, coefs = np.ascontiguousarray(Q), np.zeros(Q.shape), []
+        for alpha in alphas:
+            W = block_descent(G, Q, W, inner, alpha, yy, tol, max_iter)[0]
+            coefs.append(W.T)
+        paths.append(np.array(coefs))
+    return paths
+
+
+def _by_masks(X, y, weight, folds, alphas, penalties, fit_intercept, standardize, tol, max_iter):
+    out = np.empty((*alphas.shape, len(folds)))
+    for k, (train, test) in enumerate(folds):
+        mask = np.zeros(len(weight))
+        mask[train] = weight[train]
+        design = Design(X, mask, fit_intercept=fit_intercept, standardize=standardize)
+        centred, _, q = design.bind(y)
+        for i, penalty in enumerate(penalties):
+            state = WorkingSet(design, centred, q, penalty.scaled(design.scale))
+            for j, alpha in enumerate(alphas[i]):
+                state.fit(alpha, tol, max_iter)
+                square = state.r[test] ** 2
+                out[i, j, k] = np.average(square if square.ndim == 1 else square.mean(axis=1), weights=weight[test])
+    return out

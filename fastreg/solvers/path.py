@@ -1,0 +1,147 @@
+"""A grid of alphas with warm starts: chooses between the full Gram matrix and working sets."""
+
+import numpy as np
+from scipy import sparse
+
+from .gram import GramProblem, run_paths
+from .multitask import block_descent
+from .result import Path
+from .working_set import WorkingSet
+
+# A Gram matrix of all columns costs n p^2 multiply-adds, a working set several passes n p: below this p it always pays.
+SMALL = 64
+# Largest p whose full Gram matrix may be made for a path, and its smallest length.
+LARGE, LONG = 3000, 5
+DENSE_PATH = 1 << 24            # entries of a path that is still returned dense
+
+
+def takes_gram(n, p, n_alphas, warm=False):
+    """Whether a path runs on the Gram matrix of all columns."""
+    return p <= SMALL or (n_alphas >= LONG and p <= min(LARGE, 2 * n) and not warm)
+
+
+def _check_finite(*values):
+    if not all(np.isfinite(v).all() for v in values):
+        raise ValueError("X or y holds values too large for float64 arithmetic (their squares overflow); rescale them.")
+
+
+def alpha_grid(design, y, penalty, *, eps=1e-3, n_alphas=100, multitask=False):
+    """Decreasing log grid from the smallest alpha with all penalised coefficients 0 to ``eps`` times that."""
+    y, _, q = design.bind(y)
+    free = np.flatnonzero((penalty.factor == 0) & (design.sq_norms > 0))
+    if len(free):
+        start = WorkingSet(design, y, q, penalty.scaled(design.scale))
+        start.fit(1e300, 1e-12, 1000)
+        q = start.v
+    v = np.sqrt((q * q).sum(axis=1)) if q.ndim == 2 and multitask else np.abs(q)
+    top = max(penalty.alpha_max(c) for c in (v.T if v.ndim == 2 else [v]))
+    _check_finite(top)
+    if top <= np.finfo(np.float64).resolution:
+        return np.full(n_alphas, np.finfo(np.float64).resolution)
+    return np.geomspace(top, top * eps, n_alphas)
+
+
+def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init=None, multitask=False):
+    """Solve along ``alphas`` (decreasing).
+
+    Parameters
+    ----------
+    design : Design
+    y : ndarray of shape (n,) or (n, T), raw
+    alphas : ndarray of shape (K,)
+    penalty : L1L2
+        In the units of X (bounds; factors have none).
+    tol : float, default=1e-4
+        Relative duality gap: a fit's gap is at most ``tol`` times the objective at 0.
+    max_iter : int, default=1000
+        Cycles and Newton steps an alpha.
+    coef_init : ndarray of shape (p,) or (T, p), optional
+        Start, in the units of X.
+    multitask : bool, default=False
+        Whether targets share their zeros; else each is solved on its own (on one Gram matrix).
+
+    Returns
+    -------
+    Path
+    """
+    alphas = np.ascontiguousarray(alphas, dtype=np.float64)
+    y, y_mean, q = design.bind(y)
+    _check_finite(design.sq_norms, q)
+    inner = penalty.scaled(design.scale)
+    if coef_init is not None:
+        coef_init = (np.asarray(coef_init, dtype=np.float64) * design.scale).T
+    G = design.gram() if takes_gram(design.n, design.p, len(alphas), coef_init is not None) else None
+    options = (alphas, inner, tol, max_iter)
+    if y.ndim == 1 or multitask:
+        return _finish(design, alphas, y_mean, _one(design, y, q, G, coef_init, *options), tol)
+    paths = []
+    for t in range(y.shape[1]):
+        start = None if coef_init is None else np.ascontiguousarray(coef_init[:, t])
+        fits = _one(design, np.ascontiguousarray(y[:, t]), np.ascontiguousarray(q[:, t]), G, start, *options)
+        paths.append(_finish(design, alphas, y_mean[t], fits, tol))
+    stack = {
+        name: np.stack([getattr(path, name) for path in paths], axis=1)
+        for name in ("intercepts", "dual_gaps", "primals", "n_iters", "converged")
+    }
+    coefs = np.stack([c.toarray() if sparse.issparse(c := path.coefs) else c for path in paths], axis=1)
+    return Path(alphas=alphas, coefs=coefs, null=np.array([path.null for path in paths]), **stack)
+
+
+def _one(design, y, q, G, start, alphas, penalty, tol, max_iter):
+    """One target (or one set of tasks): (coefs of X̃, gaps, primals, n_iters, P(0)); tasks are the last axis."""
+    yy = float(design.weights @ (y * y if y.ndim == 1 else (y * y).sum(axis=1)))
+    _check_finite(yy)
+    # For a single fit a last exact step may cost a pass over X; along a path it would cost more than the path.
+    polish = 1.0 * design.n * design.p if len(alphas) == 1 else 0.0
+    if G is None:
+        return *_by_working_sets(design, y, q, start, alphas, penalty, tol, max_iter, polish), yy / 2
+    if y.ndim == 2:
+        fits, W = [], np.zeros(q.shape) if start is None else start
+        for alpha in alphas:
+            W, n_iter, gap, primal = block_descent(G, np.ascontiguousarray(q), W, penalty, alpha, yy, tol, max_iter)
+            fits.append((W, gap, primal, n_iter))
+        coefs, gaps, primals, iters = (np.array(part) for part in zip(*fits, strict=True))
+    else:
+        problem = GramProblem(design.p).bind(G, q, yy, penalty, start)
+        coefs, gaps, primals, iters = run_paths([problem], [alphas], tol, max_iter, polish)[0]
+    if len(alphas) == 1:
+        coefs, gaps, primals = _certify(design, y, q, G, coefs[0], alphas[0], penalty, tol, max_iter, polish, yy)
+    return coefs, gaps, primals, iters, yy / 2
+
+
+def _certify(design, y, q, G, coef, alpha, penalty, tol, max_iter, polish, yy):
+    """The certificate of a single fit, from a fresh residual; refined where the Gram matrix had cancelled too much."""
+    check = WorkingSet(design, y, q, penalty, coef)
+    gap, primal = check.certificate(alpha)
+    if gap > tol * yy / 2 and y.ndim == 1:
+        problem = GramProblem(design.p).bind(G, check.v + G @ coef, yy, penalty, coef)
+        refined = run_paths([problem], [np.array([alpha])], 0.1 * tol, max_iter, polish)[0][0][0]
+        second = WorkingSet(design, y, q, penalty, refined)
+        again = second.certificate(alpha)
+        if again[0] < gap:
+            coef, (gap, primal) = refined, again
+    return coef[None], np.array([gap]), np.array([primal])
+
+
+def _by_working_sets(design, y, q, start, alphas, penalty, tol, max_iter, polish):
+    state = WorkingSet(design, y, q, penalty, start)
+    compact = y.ndim == 1 and len(alphas) * design.p > DENSE_PATH
+    coefs, fits = [], []
+    for alpha in alphas:
+        fits.append(state.fit(alpha, tol, max_iter, polish))
+        coefs.append(sparse.csr_array(state.coef[None, :]) if compact else state.coef.copy())
+    gaps, primals, iters = (np.array(part) for part in zip(*fits, strict=True))
+    return sparse.vstack(coefs, format="csr") if compact else np.array(coefs), gaps, primals, iters
+
+
+def _finish(design, alphas, y_mean, fits, tol):
+    """A Path in the units of X."""
+    coefs, gaps, primals, iters, null = fits
+    if sparse.issparse(coefs):
+        coefs = coefs @ sparse.diags_array(design.mult)
+        intercepts = y_mean - coefs @ design.mean
+    else:
+        coefs, intercepts = design.unscale(coefs.transpose(0, 2, 1) if coefs.ndim == 3 else coefs, y_mean)
+    # below some roundings of P(0) no gap can be told from 0
+    converged = gaps <= max(tol, 1e-14) * null
+    return Path(alphas, coefs, intercepts, gaps, primals, null, iters, converged)

@@ -1,0 +1,35 @@
+"""What solvers return."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Result:
+    """One fit, in the units of X."""
+
+    coef: np.ndarray
+    intercept: float | np.ndarray
+    dual_gap: float | np.ndarray
+    n_iter: int | np.ndarray | None
+    converged: bool | np.ndarray
+    seconds: float = 0.0
+
+
+@dataclass
+class Path:
+    """Fits along a grid of alphas: axis 0 runs over alphas, a further one over targets.
+
+    ``coefs`` (K, p) or (K, T, p), or a sparse (K, p); gaps and primals in the units of the objective; ``null`` is the
+    objective at 0, which tolerances refer to.
+    """
+
+    alphas: np.ndarray
+    coefs: object
+    intercepts: np.ndarray
+    dual_gaps: np.ndarray
+    primals: np.ndarray
+    null: float | np.ndarray
+    n_iters: np.ndarray
+    converged: np.ndarray

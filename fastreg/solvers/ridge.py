@@ -1,0 +1,338 @@
+"""Ridge regression: closed forms, leave-one-out and cross-validation grids, each with a certificate.
+
+Units here are scikit-learn's: minimise ``sum_i sw_i (y_i - x_i w - b)² + alpha sum_j factor_j w_j²``. In the coordinates
+of the `Design` (weights that sum to 1) that is ``2 total_weight P(w)`` with
+``P(w) = ½ sum_i s_i r_i² + ½ c sum_j f_j w_j²`` and the shift ``c = alpha / total_weight``.
+
+Which system solves it:
+
+===========================  =========================================================================
+n >= p                       `Primal`: Gram and Cholesky, or singular values when that is singular
+n < p                        `Dual`: row Gram and Cholesky
+many different alphas        `PrimalSpectrum`, `DualSpectrum`: one eigendecomposition
+sparse X, n and p large      `ConjugateGradient`
+bounds                       coordinate descent (`fastreg.solvers.solve_path` with l1_ratio=0)
+===========================  =========================================================================
+
+The certificate. With residual r, g = X̃'Sr and z = g - c f w, the dual point r has the gap ``sum z² / (2 c f)``: nothing
+cancels, so it is good far below rounding of P. The best multiple of r (closed form) is better by
+``e² / 2B``, e = sum (g / cf) z, B = r'Sr + sum g² / cf. Unpenalised columns: r is first
+projected off their span. A penalty so small that rounding of z over it swamps the bound: the gap to the dual point
+that belongs to the refined solution is taken, which is the Newton decrement ``½ z'(G + cF)⁻¹ z``.
+"""
+
+import math
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from scipy.sparse import issparse
+
+from fastreg.solvers.conjugate_gradient import ConjugateGradient
+from fastreg.solvers.result import Result
+from fastreg.solvers.ridge_spectrum import DualSpectrum, PrimalSpectrum
+from fastreg.solvers.ridge_systems import Dual, Primal
+
+__all__ = ["LeaveOneOut", "RidgeResult", "loo_ridge", "solve_ridge"]
+
+# Relative gaps below this are not worth a refinement step: 1e-20 is a relative error of 1e-10 in the fit.
+_REFINE = 1e-20
+# Penalties this far below the squared column norms don't reach a float64 Gram; nor does their certificate.
+_NEGLIGIBLE = 1e-22
+_MANY_ALPHAS = 20
+_TINY = np.finfo(np.float64).tiny
+_SPARSE_DIRECT = 2000
+
+
+@dataclass
+class RidgeResult(Result):
+    """A `Result`, with the objective at zero coefficients (in units of `dual_gap`) and the algorithm that ran."""
+
+    null: float | np.ndarray = np.nan
+    method: str = ""
+
+
+def solve_ridge(design, y, alpha, factor=None, lower=None, upper=None, *, tol=1e-4, max_iter=None):
+    """Fit ridge for one or several targets.
+
+    Parameters
+    ----------
+    design : Design
+    y : ndarray of shape (n,) or (n, n_targets)
+        Raw targets, float64.
+    alpha : float or array of shape (n_targets,)
+        Non-negative, in units of ``||y - Xw||² + alpha ||w||²``. At 0 the answer is the least squares
+        solution, of minimum norm where it is not unique.
+    factor : None or ndarray of shape (p,)
+        Multiplies alpha, feature by feature; 0 leaves a feature unpenalised.
+    lower, upper : None, float or ndarray of shape (p,)
+        Bounds, ``lower <= 0 <= upper``.
+    tol : float
+        Relative duality gap that `converged` promises. Direct methods end at rounding; iterative ones aim at
+        ``1e-4 * tol``, because a gap is quadratic in the error of the coefficients.
+    max_iter : int or None
+        For iterative methods only.
+
+    Returns
+    -------
+    RidgeResult
+        `dual_gap` in the units above, one number a target; `n_iter` is None for direct methods.
+    """
+    start = perf_counter()
+    if factor is not None and (factor == 1.0).all():
+        factor = None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if lower is not None or upper is not None:
+            return _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start)
+        if design.n >= design.p:
+            centred, y_mean, cross = design.bind(y)
+            cross = cross.reshape(design.p, -1)
+        else:
+            (centred, y_mean), cross = design.center(y), None
+        columns = centred.reshape(len(centred), -1)
+        null = 0.5 * (design.weights @ (columns * columns))
+        largest = float(design.sq_norms.max())
+        if math.isfinite(largest + null.sum()):
+            shift = _shift(design, alpha, factor, largest)
+            w, gap, n_iter, method = _solve(design, columns, cross, null, shift, factor, tol, max_iter)
+        else:
+            w, gap, n_iter, method = np.full((design.p, len(null)), np.nan), null * np.nan, None, ""
+    return _result(design, y, y_mean, w, gap, n_iter, null, tol, method, start)
+
+
+def _shift(design, alpha, factor, largest):
+    """alpha / total_weight, a float or an array (T,), with 0 for what is negligible."""
+    least = _NEGLIGIBLE * largest / (1.0 if factor is None else max(float(factor.max()), 1e-300))
+    shift = np.asarray(alpha, dtype=np.float64) / design.total_weight
+    if shift.size > 1:
+        return np.where(shift > least, shift, 0.0)
+    shift = shift.item()
+    return shift if shift > least else 0.0
+
+
+def _result(design, y, y_mean, w, gap, n_iter, null, tol, method, start):
+    coef, intercept = design.unscale(np.ascontiguousarray(w.T) if y.ndim == 2 else w[:, 0], y_mean)
+    converged = bool((gap <= tol * null).all())
+    unit = 2.0 * design.total_weight
+    gap, null = gap * unit, null * unit
+    if y.ndim == 1:
+        gap, null, n_iter = gap.item(), null.item(), None if n_iter is None else n_iter.item()
+    return RidgeResult(coef, intercept, gap, n_iter, converged, perf_counter() - start, null, method)
+
+
+def _solve(design, y, cross, null, shift, factor, tol, max_iter):
+    """(w (p, T), gaps (T,) in units of P, iterations, method) for centred y (n, T) and cross = X̃'Sy or None."""
+    if factor is not None and not factor.any():
+        shift, factor = 0.0, None
+    small = min(design.n, design.p)
+    if small > _SPARSE_DIRECT and issparse(design.X):
+        system = ConjugateGradient(design, factor, min(1e-4 * tol, 1e-6), max_iter or 10 * small)
+        shift = np.broadcast_to(shift, null.shape)
+        w, gap = _certified(design, system, y, cross, null, shift, factor, refine=1e-3 * tol)
+        return w, gap, system.n_iter, system.method
+    if shift.__class__ is float:
+        system = (Primal if design.n >= design.p else Dual)(design, factor)
+        w, gap = _certified(design, system, y, cross, null, shift, factor)
+        return w, gap, None, system.method
+    many = len(set(shift)) > _MANY_ALPHAS and shift.min() > 0
+    kinds = (PrimalSpectrum, DualSpectrum) if many else (Primal, Dual)
+    system = kinds[design.n < design.p](design, factor)
+    w, gap = _by_shift(design, system, y, cross, null, shift, factor)
+    return w, gap, None, system.method
+
+
+def _by_shift(design, system, y, cross, null, shifts, factor):
+    """`_certified` for each group of targets that share a shift, on one system."""
+    w, gap = np.empty((design.p, len(null))), np.empty(len(null))
+    for shift in np.unique(shifts):
+        mine = np.flatnonzero(shifts == shift)
+        part, part_cross = np.ascontiguousarray(y[:, mine]), None if cross is None else cross[:, mine]
+        w[:, mine], gap[mine] = _certified(
+            design, system, part, part_cross, null[mine], float(shift), factor
+        )
+    return w, gap
+
+
+def _certified(design, system, y, cross, null, shift, factor, refine=_REFINE):
+    """Solve, certify, and refine while that pays: (w, gap)."""
+    penalty = shift if factor is None else shift * factor[:, None]
+    w = system.fit(y, cross, shift)
+    r, g, z = _gradients(design, y, w, penalty)
+    gap = _gap(design, system, w, r, g, z, shift, penalty)
+    for _ in range(3):
+        if (gap <= refine * null).all():
+            break
+        better = system.correct(w, z, r, shift)
+        if system.exact:
+            gap = np.minimum(gap, np.maximum(0.5 * np.einsum("ij,ij->j", z, better - w), 0.0))
+        r, g, z = _gradients(design, y, better, penalty)
+        fresh = _gap(design, system, better, r, g, z, shift, penalty)
+        won, pays = fresh < gap, (fresh < 0.1 * gap).any()
+        w, gap = np.where(won, better, w), np.where(won, fresh, gap)
+        if not (pays and won.all()):
+            break
+    return w, gap
+
+
+def _gradients(design, y, w, penalty):
+    r = y - design.xw(w)
+    if design.fit_intercept:
+        r -= design.weights @ r
+    g = design.xt_r(r)
+    return r, g, g - penalty * w
+
+
+def _gap(design, system, w, r, g, z, shift, penalty):
+    """Primal minus dual in units of P, one number a target."""
+    removed = None
+    if penalty.__class__ is float and penalty == 0.0:
+        return 0.5 * system.split(r, g, shift)[1]
+    if penalty.__class__ is float or (penalty > 0).all():
+        ahead = z / penalty
+    else:
+        r, removed = system.split(r, g, shift)
+        bound = np.broadcast_to(penalty > 0, w.shape)
+        g, w = np.where(bound, design.xt_r(r), 0.0), np.where(bound, w, 0.0)
+        z = g - penalty * w
+        ahead = np.divide(z, penalty, out=np.zeros_like(z), where=bound)
+    gap = 0.5 * np.einsum("ij,ij->j", z, ahead)
+    slope = np.einsum("ij,ij->j", g, ahead)
+    norm = design.weights @ (r * r) + slope + np.einsum("ij,ij->j", g, w)
+    gap -= 0.5 * slope * slope / np.maximum(norm, _TINY)
+    gap = np.maximum(gap, 0.0)
+    return gap if removed is None else gap + 0.5 * removed
+
+
+def _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start):
+    from fastreg.penalties import L1L2
+    from fastreg.solvers import solve_path
+
+    penalty = L1L2(design.p, l1_ratio=0.0, factor=factor, lower=lower, upper=upper)
+    settings = {"tol": 1e-4 * tol, "max_iter": max_iter or 10000}
+    columns = y.reshape(len(y), -1)
+    shifts = np.broadcast_to(np.asarray(alpha) / design.total_weight, columns.shape[1:])
+    paths = [
+        solve_path(design, np.ascontiguousarray(columns[:, t]), shifts[t : t + 1], penalty, **settings)
+        for t in range(columns.shape[1])
+    ]
+    coefs = [path.coefs.toarray() if hasattr(path.coefs, "toarray") else path.coefs for path in paths]
+    coef, intercept, gap, null, n_iter = (
+        np.concatenate(parts)
+        for parts in (
+            coefs,
+            *([np.reshape(getattr(path, name), -1) for path in paths] for name in _PATH_FIELDS),
+        )
+    )
+    converged = bool((gap <= tol * null).all())
+    unit = 2.0 * design.total_weight
+    gap, null = gap * unit, null * unit
+    if y.ndim == 1:
+        coef, intercept = coef[0], intercept[0]
+        gap, null, n_iter = gap.item(), null.item(), n_iter.item()
+    return RidgeResult(
+        coef, intercept, gap, n_iter, converged, perf_counter() - start, null, "coordinate_descent"
+    )
+
+
+_PATH_FIELDS = ("intercepts", "dual_gaps", "null", "n_iters")
+
+
+@dataclass
+class LeaveOneOut:
+    """Leave-one-out errors for a grid of alphas, and the way to the fit at the one that is chosen.
+
+    Attributes
+    ----------
+    mse : ndarray of shape (n_alphas, n_targets)
+        ``mean_i sw_i e_i²``, scikit-learn's convention: the weights multiply, the mean is over rows.
+    standard_error : ndarray of shape (n_alphas, n_targets)
+        Of `mse`, from the spread of its terms over rows.
+    pooled_error : ndarray of shape (n_alphas,)
+        The same for the mean of `mse` over targets.
+    values : None or ndarray of shape (n, n_targets, n_alphas)
+        Per row, if asked for: the terms ``sw_i e_i²``, or the predictions.
+    """
+
+    mse: np.ndarray
+    standard_error: np.ndarray
+    pooled_error: np.ndarray
+    values: np.ndarray | None
+    _design: object
+    _y: np.ndarray
+    _factor: np.ndarray | None
+    _system: object
+
+    def fit(self, alpha, tol=1e-4):
+        """The certified fit on all rows at alpha (a number or one a target): a RidgeResult, as `solve_ridge`'s."""
+        start, design = perf_counter(), self._design
+        centred, y_mean = design.center(self._y)
+        columns = centred.reshape(len(centred), -1)
+        null = 0.5 * (design.weights @ columns**2)
+        shifts = np.broadcast_to(np.asarray(alpha, dtype=np.float64) / design.total_weight, null.shape)
+        w, gap = _by_shift(design, self._system, columns, None, null, shifts, self._factor)
+        return _result(design, self._y, y_mean, w, gap, None, null, tol, self._system.method, start)
+
+
+def loo_ridge(design, y, alphas, factor=None, *, keep=None):
+    """Exact leave-one-out for every alpha from one eigendecomposition and two or three products a row panel.
+
+    Parameters
+    ----------
+    design : Design
+        With standardize=True the scale of the columns is that of all rows.
+    y : ndarray of shape (n,) or (n, n_targets)
+    alphas : array of shape (n_alphas,)
+        Positive, in units of ``||y - Xw||² + alpha ||w||²``.
+    factor : None or ndarray of shape (p,)
+    keep : None, "errors" or "predictions"
+        What to keep for every row, target and alpha; None needs no memory beyond a panel.
+
+    Returns
+    -------
+    LeaveOneOut
+    """
+    if factor is not None:
+        factor = None if (factor == 1.0).all() else np.asarray(factor, dtype=np.float64)
+    shifts = np.asarray(alphas, dtype=np.float64) / design.total_weight
+    centred, y_mean = design.center(y)
+    columns = centred.reshape(len(centred), -1)
+    system = (PrimalSpectrum if design.n > design.p else DualSpectrum)(design, factor)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mse, *spread, values = _sum_rows(design, system, columns, y_mean, shifts, keep)
+    return LeaveOneOut(mse, *spread, values, design, y, factor, system)
+
+
+def _sum_rows(design, system, columns, y_mean, shifts, keep):
+    """(mse, standard_error, pooled_error, values) of `LeaveOneOut`."""
+    total, squares = np.zeros((2, len(shifts), columns.shape[1]))
+    pooled = np.zeros(len(shifts))
+    values = np.empty((design.n, columns.shape[1], len(shifts))) if keep else None
+    raw = (design.weights * design.total_weight)[:, None, None]
+    for rows, errors in system.leave_one_out(columns, shifts):
+        if keep == "predictions":
+            values[rows] = (columns[rows, None, :] - errors + y_mean).transpose(0, 2, 1)
+        np.multiply(errors, errors, out=errors)
+        errors *= raw[rows]
+        total += errors.sum(axis=0)
+        squares += np.einsum("iat,iat->at", errors, errors)
+        mean = errors.mean(axis=2)
+        pooled += np.einsum("ia,ia->a", mean, mean)
+        if keep == "errors":
+            values[rows] = errors.transpose(0, 2, 1)
+    if keep == "predictions" and isinstance(system, DualSpectrum) and (design.weights == 0).any():
+        _predict_weightless(design, system, columns, y_mean, shifts, values)
+    mse = total / design.n
+    mean = mse.mean(axis=1)
+    return mse, _standard_error(squares, mse, design.n), _standard_error(pooled, mean, design.n), values
+
+
+def _standard_error(squares, mean, n):
+    return np.sqrt(np.maximum(squares / n - mean**2, 0.0) / max(n - 1, 1))
+
+
+def _predict_weightless(design, system, y, y_mean, shifts, values):
+    """Rows of weight 0 take no part in the dual: leaving them out changes nothing, so predict them."""
+    rows = np.flatnonzero(design.weights == 0)
+    for a, shift in enumerate(shifts):
+        fitted = design.xw(system.fit(y, None, float(shift)))
+        values[rows, :, a] = fitted[rows] + y_mean

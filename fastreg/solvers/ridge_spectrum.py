@@ -1,0 +1,158 @@
+"""Ridge for many alphas from one eigendecomposition: any shift costs a diagonal, leave-one-out costs gemms.
+
+Both classes are systems in the sense of `fastreg.solvers.ridge_systems`. Leave-one-out (Rifkin and Lippert 2007,
+here with weights, an intercept and unpenalised columns):
+
+- primal, with a basis B of coefficient space that diagonalises everything, ``B'(G + cF)B = diag(l + c)`` on
+  the penalised part: a row panel ``Z = X̃ B`` gives the fits ``Z [w(c) ∘ B'q]`` and the leverages
+  ``h = s (1 + (Z∘Z) w(c))`` of all shifts as two products, where ``w(c) = 1 / (l + c)``, or 1 in unpenalised directions,
+  and the 1 in h is the intercept's. Row i left out: ``e_i = r_i / (1 - h_i)``.
+- dual, with ``N (N'KN) N' = U diag(l) U'`` in the complement N of the intercept and the unpenalised columns:
+  ``c = U [w ∘ U's^½y]``, ``d = (U∘U) w`` and ``s^½ e = c / d``. Nothing is subtracted, so it stays exact for small shifts.
+"""
+
+import numpy as np
+from scipy.linalg import eigh
+
+from fastreg.solvers.ridge_systems import Dual, split_columns
+
+_EPS = np.finfo(np.float64).eps
+
+
+class PrimalSpectrum:
+    """Eigendecomposition of the p x p Gram in the metric of the penalty, n > p.
+
+    Another Gram in the coordinates of `design` can be given, such as that of a part of the rows.
+    """
+
+    method, exact = "eigen", True
+
+    def __init__(self, design, factor=None, gram=None):
+        self.design, self.factor = design, factor
+        self.free = None if factor is None else factor == 0
+        gram = design.gram() if gram is None else gram
+        if factor is None:
+            self.values, self.basis, self.is_free = *_eigh(gram), None
+        else:
+            self._generalised(gram)
+        # Null directions of X̃: rounding noise that a small shift would blow up. They hold no coefficient.
+        null = self.values <= _EPS * design.p * max(self.values.max(initial=0.0), 0.0)
+        if self.is_free is not None:
+            null &= ~self.is_free
+        if null.any():
+            keep = ~null
+            self.values, self.basis = self.values[keep], np.ascontiguousarray(self.basis[:, keep])
+            self.is_free = None if self.is_free is None else self.is_free[keep]
+
+    def _generalised(self, gram):
+        """Basis whose columns are F-orthonormal, penalised directions made orthogonal to the unpenalised columns."""
+        free, bound = np.flatnonzero(self.free), np.flatnonzero(~self.free)
+        p, scale = len(gram), 1.0 / np.sqrt(self.factor[bound])
+        inner, cross = gram[np.ix_(bound, bound)], gram[np.ix_(free, bound)]
+        parts = []
+        if free.size:
+            values, vectors = _eigh(gram[np.ix_(free, free)])
+            keep = values > _EPS * free.size * max(values[-1], np.finfo(np.float64).tiny)
+            whitened = vectors[:, keep] / np.sqrt(values[keep])
+            cross = whitened.T @ cross
+            inner = inner - cross.T @ cross
+            parts.append(np.zeros((p, whitened.shape[1])))
+            parts[0][free] = whitened
+        values, vectors = _eigh(scale[:, None] * inner * scale)
+        part = np.zeros((p, bound.size))
+        part[bound] = scale[:, None] * vectors
+        if free.size:
+            part[free] = -whitened @ (cross @ part[bound])
+        parts.append(part)
+        self.basis = np.ascontiguousarray(np.hstack(parts))
+        self.is_free = np.arange(self.basis.shape[1]) < self.basis.shape[1] - bound.size
+        self.values = np.concatenate([np.zeros(self.basis.shape[1] - bound.size), values])
+
+    def weights_at(self, shifts):
+        """1 / (l + shift), 1 in unpenalised directions: (m, n_shifts)."""
+        weights = 1.0 / (self.values[:, None] + shifts)
+        if self.is_free is not None:
+            weights[self.is_free] = 1.0
+        return weights
+
+    def coefs(self, cross, shifts):
+        """Coefficients (p, n_shifts, T) for cross = X̃'Sy (p, T)."""
+        scores = self.weights_at(shifts)[:, :, None] * (self.basis.T @ cross)[:, None, :]
+        return (self.basis @ scores.reshape(len(scores), -1)).reshape(len(cross), len(shifts), -1)
+
+    def fit(self, y, cross, shift):
+        cross = self.design.xt_r(y) if cross is None else cross
+        return self.basis @ (self.weights_at(shift) * (self.basis.T @ cross))
+
+    def correct(self, w, z, r, shift):
+        return w + self.basis @ (self.weights_at(shift) * (self.basis.T @ z))
+
+    def split(self, r, g, shift):
+        return split_columns(self.design, r, g, np.flatnonzero(self.free))
+
+    def leave_one_out(self, y, shifts):
+        """Yield (rows, errors, fits): leave-one-out errors and ordinary residuals, (rows, n_shifts, T), by row panel."""
+        design, weights = self.design, self.weights_at(shifts)
+        scores = self.basis.T @ design.xt_r(y)
+        fits = (weights[:, :, None] * scores[:, None, :]).reshape(len(weights), -1)
+        z = out = None
+        for start, stop, block in design.panels():
+            if z is None or len(z) < stop - start:
+                z, out = np.empty((stop - start, len(weights))), np.empty((stop - start, fits.shape[1]))
+            panel = np.matmul(block, self.basis, out=z[: stop - start])
+            residual = np.matmul(panel, fits, out=out[: stop - start]).reshape(stop - start, len(shifts), -1)
+            np.subtract(y[start:stop, None, :], residual, out=residual)
+            np.multiply(panel, panel, out=panel)
+            slack = panel @ weights
+            if design.fit_intercept:
+                slack += 1.0
+            slack *= -design.weights[start:stop, None]
+            slack += 1.0
+            residual /= np.maximum(slack, _EPS, out=slack)[:, :, None]
+            yield slice(start, stop), residual
+
+
+class DualSpectrum(Dual):
+    """Eigendecomposition of the n x n row Gram outside the intercept and the unpenalised columns, p >= n."""
+
+    def __init__(self, design, factor=None):
+        # lifted above every eigenvalue, so that what was taken out comes last and can be cut off
+        super().__init__(design, factor, lift=2.0)
+        values, vectors = _eigh(self.kernel)
+        self.kernel, self.method = None, "eigen"
+        keep = design.n - self.basis.shape[1]
+        self.values, self.vectors = np.maximum(values[:keep], 0.0), vectors[:, :keep]
+
+    def solve(self, right, shift):
+        return self.vectors @ ((self.vectors.T @ right) / (self.values[:, None] + shift))
+
+    def coefs(self, y, shifts):
+        """Coefficients (p, n_shifts, T) for centred y (n, T)."""
+        scores = (self.vectors.T @ self._outside(self.root * y))[:, None, :]
+        total = (self.values[:, None] + shifts)[:, :, None]
+        least = _EPS * len(self.vectors) * self.values.max(initial=0.0)  # shift 0: minimum norm
+        scores = np.divide(scores, total, out=np.zeros(np.broadcast_shapes(scores.shape, total.shape)), where=total > least)
+        dual = self._outside(self.vectors @ scores.reshape(len(scores), -1))
+        return self.primal(np.tile(y, (1, len(shifts))), dual).reshape(-1, len(shifts), y.shape[1])
+
+    def leave_one_out(self, y, shifts):
+        """As in `PrimalSpectrum`, by blocks of rows of the eigenvectors."""
+        design, weights = self.design, 1.0 / (self.values[:, None] + shifts)
+        scores = self.vectors.T @ (self.root * y)
+        fits = (weights[:, :, None] * scores[:, None, :]).reshape(len(weights), -1)
+        for start in range(0, design.n, 1024):
+            rows = slice(start, min(start + 1024, design.n))
+            vectors = self.vectors[rows]
+            errors = (vectors @ fits).reshape(len(vectors), len(shifts), -1)
+            slack = (vectors * vectors) @ weights
+            errors /= np.maximum(slack, np.finfo(np.float64).tiny)[:, :, None]
+            yield rows, self.unweight_rows(errors, rows)
+
+    def unweight_rows(self, errors, rows):
+        root = self.root[rows, :, None]
+        return np.divide(errors, root, out=np.zeros_like(errors), where=root > 0)
+
+
+def _eigh(matrix):
+    values, vectors = eigh(matrix, driver="evd", check_finite=False)
+    return values, np.ascontiguousarray(vectors)

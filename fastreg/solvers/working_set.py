@@ -1,0 +1,212 @@
+"""Working sets: solve on the few columns that matter, certify on all of them.
+
+A round solves the problem on a set of columns, makes one pass ``X̃'r`` over X, and reads off it the duality gap of the
+whole problem, the columns that violate optimality (they join), and the strong rule's guess for the next alpha
+(Tibshirani et al., 2012). Between distant alphas it stops at some on the way: a set chosen at a small alpha from
+correlations at a large one would be full of columns that don't matter.
+
+The set's subproblem is solved on its Gram matrix, which grows with it, or, for sparse columns that are shorter than a row
+of that matrix, on the residual; where that turns out slow it moves to the Gram matrix as well.
+"""
+
+import numpy as np
+
+from ..penalties import gap as duality_gap
+from .coordinate import residual_descent
+from .gram import GramProblem, run_paths
+from .multitask import block_descent
+
+STEP = 0.5              # ratio of alphas between stops on the way
+FIRST = 100             # columns that may join a set at once, whatever its size
+GRAM_COLUMNS = 4000     # beyond, a Gram matrix is no longer cheap to hold
+
+
+class Block:
+    """A set of columns of the design, their Gram matrix, and the subproblem on them."""
+
+    def __init__(self, design, q, yy, penalty):
+        self.design, self.q, self.yy, self.penalty = design, q, yy, penalty
+        self.cols = np.empty(0, dtype=np.intp)
+        self.buffer = np.empty((0, 0))
+        self.problem = None
+        self.filled = 0                 # columns whose Gram entries are there
+        self.sub = None
+
+    def extend(self, new):
+        self.cols = np.concatenate([self.cols, new])
+        self.sub = self.penalty.take(self.cols)
+
+    def _fill(self):
+        m, old = len(self.cols), self.filled
+        if m > len(self.buffer):
+            size = max(2 * len(self.buffer), m + FIRST)
+            grown = np.empty((size, size))
+            grown[:old, :old] = self.buffer[:old, :old]
+            self.buffer, self.problem = grown, None
+        if m > old:
+            new = self.cols[old:]
+            if old:
+                cross = self.design.gram(self.cols[:old], new)
+                self.buffer[:old, old:m], self.buffer[old:m, :old] = cross, cross.T
+            self.buffer[old:m, old:m] = self.design.gram(new)
+            self.filled = m
+        return self.buffer[:m, :m]
+
+    def solve(self, coef, alpha, tol, max_iter, polish):
+        """Coefficients of the columns, from ``coef``, and the number of iterations."""
+        G, q = self._fill(), np.ascontiguousarray(self.q[self.cols])
+        if coef.ndim == 2:
+            return block_descent(G, q, coef, self.sub, alpha, self.yy, tol, max_iter)[:2]
+        if self.problem is None:
+            self.problem = GramProblem(len(self.buffer))
+        self.problem.bind(G, q, self.yy, self.sub, coef)
+        coefs, _, _, iters = run_paths([self.problem], [np.array([alpha])], tol, max_iter, polish)[0]
+        return coefs[0], int(iters[0])
+
+
+class SparseBlock(Block):
+    """Columns of a sparse design: on the residual while that is the cheaper way."""
+
+    def __init__(self, design, q, yy, penalty, y):
+        super().__init__(design, q, yy, penalty)
+        self.y = design.root * y
+        self.packed = (np.empty(0), np.empty(0, np.int32), np.zeros(1, np.int64))
+        self.on_residual = True
+
+    def solve(self, coef, alpha, tol, max_iter, polish):
+        design, m = self.design, len(self.cols)
+        if coef.ndim == 2 or not self.on_residual:
+            return super().solve(coef, alpha, tol, max_iter, polish)
+        have = len(self.packed[2]) - 1
+        if m > have:
+            data, indices, indptr = design.storage.take(self.cols[have:], design.mult, design.root)
+            old = self.packed
+            self.packed = (np.concatenate([old[0], data]), np.concatenate([old[1], indices]),
+                           np.concatenate([old[2], old[2][-1] + indptr[1:]]))
+        nnz = len(self.packed[0])
+        if nnz > m * m / 4 and m <= GRAM_COLUMNS:
+            self.on_residual = False
+            return super().solve(coef, alpha, tol, max_iter, polish)
+        means = design.mean[self.cols] * design.mult[self.cols]
+        w = np.clip(coef, self.sub.lower, self.sub.upper)
+        used = np.flatnonzero(w)
+        raw = design.storage.combine(self.cols[used], (w[used] * design.mult[self.cols[used]])[None, :],
+                                     np.zeros(len(used)))[0]
+        r = self.y - design.root * raw
+        total = float(design.root @ r) if design.fit_intercept else 0.0
+        # Give up where the Gram matrix of the set would have been cheaper.
+        budget = 10.0 * nnz * max(1.0, nnz / design.n) + 10.0 * m * m + 1e5 if m <= GRAM_COLUMNS else np.inf
+        n_iter, gap = residual_descent(*self.packed, means, design.sq_norms[self.cols], self.y, r, w, self.sub,
+                                       alpha, total, tol * self.yy / 2, max_iter, budget)
+        if gap > tol * self.yy / 2 and n_iter < max_iter and m <= GRAM_COLUMNS:
+            self.on_residual = False
+            more = super().solve(w, alpha, tol, max_iter, polish)
+            return more[0], n_iter + more[1]
+        return w, n_iter
+
+
+class WorkingSet:
+    """One target's path by working sets; coefficients are those of X̃, (p,) or rows (p, T).
+
+    Parameters
+    ----------
+    design : Design
+    y : ndarray of shape (n,) or (n, T), centred
+    q : ndarray, X̃'(s∘y)
+    penalty : L1L2 in the units of X̃
+    coef : ndarray, optional
+        Where to start.
+    """
+
+    def __init__(self, design, y, q, penalty, coef=None):
+        self.design, self.y, self.penalty = design, y, penalty
+        self.yy = float(design.weights @ (y * y if y.ndim == 1 else (y * y).sum(axis=1)))
+        sparse = hasattr(design.storage, "take") and y.ndim == 1
+        self.block = SparseBlock(design, q, self.yy, penalty, y) if sparse else Block(design, q, self.yy, penalty)
+        self.inside = np.zeros(design.p, dtype=bool)
+        self.coef = np.zeros(q.shape)
+        self.r, self.v, self.last = y, q, None
+        free = np.flatnonzero((penalty.factor == 0) & (design.sq_norms > 0))
+        start = np.flatnonzero(_size(coef)) if coef is not None else free[:0]
+        self._join(np.union1d(free, start))
+        if len(start):
+            self.coef[:] = coef
+            self._refresh()
+
+    def _join(self, cols):
+        cols = cols[~self.inside[cols] & (self.design.sq_norms[cols] > 0)]
+        if len(cols):
+            self.inside[cols] = True
+            self.block.extend(cols)
+        return len(cols)
+
+    def _refresh(self):
+        """Residual and correlations with it, from scratch: one pass over X."""
+        used = np.flatnonzero(_size(self.coef))
+        self.r = self.y - self.design.xw(self.coef[used], used)
+        if self.design.fit_intercept:
+            self.r -= self.design.weights @ self.r
+        self.v = self.design.xt_r(self.r)
+
+    def certificate(self, alpha):
+        """(gap, primal) of the whole problem at the current coefficients."""
+        weights, r, y = self.design.weights, self.r, self.y
+        if r.ndim == 2:
+            rr, yr = weights @ (r * r).sum(axis=1), weights @ (y * r).sum(axis=1)
+        else:
+            rr, yr = weights @ (r * r), weights @ (y * r)
+        v, w = (self.v, self.coef) if r.ndim == 1 else (_size(self.v), _size(self.coef))
+        return duality_gap(v, w, self.design.sq_norms, self.penalty, alpha, rr, yr, self.yy)
+
+    def _admit(self, threshold, limit):
+        """Let in the columns of the largest scores above the threshold; how many joined."""
+        score = self.penalty.score(_size(self.v) if self.v.ndim == 2 else self.v)
+        score[self.inside] = -1
+        found = np.flatnonzero(score > threshold)
+        if len(found) > limit:
+            found = found[np.argpartition(-score[found], limit)[:limit]]
+        return self._join(found)
+
+    def _solve_block(self, alpha, tol, max_iter, polish):
+        cols = self.block.cols
+        if not len(cols):
+            return 1
+        self.coef[cols], n_iter = self.block.solve(np.ascontiguousarray(self.coef[cols]), alpha, tol, max_iter, polish)
+        return n_iter
+
+    def _support(self):
+        return int(np.count_nonzero(_size(self.coef[self.block.cols])))
+
+    def fit(self, alpha, tol, max_iter, polish=0.0):
+        """Solve at one alpha to a relative gap; returns (gap, primal, n_iter)."""
+        l1 = alpha * self.penalty.l1_ratio
+        last = self.last
+        if last is None:        # the unpenalised fit comes first, then the largest correlation left
+            if len(self.block.cols):
+                self._solve_block(1e300 if l1 else alpha, 0.0, 100, 0.0)
+                self._refresh()
+            last = self.penalty.alpha_max(_size(self.v) if self.v.ndim == 2 else self.v)
+        n_iter = 0
+        while l1 > 0 and last * STEP > alpha:       # on the way: one loose round each
+            last *= STEP
+            self._admit(0.6 * last * self.penalty.l1_ratio, FIRST + 2 * self._support())
+            n_iter += self._solve_block(last, 1e-4, max_iter, 0.0)
+            self._refresh()
+        self._admit(max(2 * l1 - last * self.penalty.l1_ratio, 0.6 * l1), FIRST + 2 * self._support())
+        inner = tol
+        while True:
+            n_iter += self._solve_block(alpha, 0.3 * inner, max(1, max_iter - n_iter), polish)
+            self._refresh()
+            gap, primal = self.certificate(alpha)
+            if gap <= tol * self.yy / 2 or n_iter >= max_iter:
+                break
+            if not self._admit(l1 * (1 + 1e-12), FIRST + self._support()):
+                if inner < 1e-4 * tol:      # rounding: no more to be had
+                    break
+                inner *= 0.1
+        self.last = alpha
+        return gap, primal, max(1, n_iter)
+
+
+def _size(a):
+    return np.abs(a) if a.ndim == 1 else np.sqrt(np.einsum("jt,jt->j", a, a))

@@ -1,0 +1,153 @@
+"""Plain NumPy twins: the same mathematics in a few lines, slow and obviously right.
+
+The compiled code is compared with these, and the solvers written in Python can run on `PlainDesign`
+in place of `fastreg.design.Design`. Everything here is dense, copies freely and works in float64.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+from scipy import sparse
+
+
+class PlainDesign:
+    """Twin of `fastreg.design.Design`: keeps X̃, the centred and scaled X, as one dense array.
+
+    Parameters
+    ----------
+    X : array or sparse of shape (n, p)
+    sample_weight : None or array-like of shape (n,)
+        Raw weights, not all zero.
+    fit_intercept : bool
+        Centre the columns at their weighted means.
+    standardize : bool
+        Divide the columns by their weighted standard deviations; constant columns stay.
+    """
+
+    def __init__(self, X, sample_weight=None, *, fit_intercept=True, standardize=False):
+        self.X = X
+        X = np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
+        self.n, self.p = X.shape
+        raw = np.ones(self.n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        self.total_weight = float(raw.sum())
+        self.weights = raw / self.total_weight
+        self.fit_intercept, self.standardize = fit_intercept, standardize
+        mean = self.weights @ X
+        centred = X - mean
+        centred -= self.weights @ centred  # a second time: |mean| >> sd
+        centred[:, np.ptp(X[raw > 0], axis=0) == 0.0] = 0.0
+        sd = np.sqrt(self.weights @ centred**2)
+        self.mean = mean if fit_intercept else np.zeros(self.p)
+        self.scale = np.where(sd > 0, sd, 1.0) if standardize else np.ones(self.p)
+        self.tilde = (centred if fit_intercept else X) / self.scale
+        self.sq_norms = self.weights @ self.tilde**2
+
+    def xt_r(self, R):
+        """X̃' (s∘R)."""
+        return self.tilde.T @ (self.weights * R.T).T
+
+    def xw(self, W, cols=None):
+        """X̃[:, cols] @ W."""
+        return (self.tilde if cols is None else self.tilde[:, cols]) @ W
+
+    def gram(self, cols=None, other=None, rows=None):
+        """X̃[rows, cols]' diag(s) X̃[rows, other]."""
+        rows = slice(None) if rows is None else rows
+        left = (self.tilde if cols is None else self.tilde[:, cols])[rows]
+        right = left if other is None else self.tilde[rows][:, other]
+        return np.ascontiguousarray(left.T @ (self.weights[rows, None] * right))
+
+    def row_gram(self, col_weights=None):
+        """diag(s)^½ X̃ diag(col_weights) X̃' diag(s)^½."""
+        root = np.sqrt(self.weights)[:, None] * self.tilde
+        return (root if col_weights is None else root * col_weights) @ root.T
+
+    def panels(self, rows=64):
+        """Yield (start, stop, block): that many rows of X̃ at a time."""
+        for start in range(0, self.n, rows):
+            stop = min(start + rows, self.n)
+            yield start, stop, self.tilde[start:stop].copy()
+
+    def center(self, y):
+        """(y - weighted mean, weighted mean), the mean being 0 without an intercept."""
+        y = np.array(y, dtype=np.float64)
+        mean = self.weights @ y if self.fit_intercept else np.zeros(y.shape[1:])[()]
+        return y - mean, mean
+
+    def bind(self, y):
+        """`center` and X̃' (s∘y) in one call."""
+        centred, mean = self.center(y)
+        return centred, mean, self.xt_r(centred)
+
+    def unscale(self, coef, y_mean):
+        """Coefficients in original units, and the intercept."""
+        coef = coef / self.scale
+        return coef, y_mean - coef @ self.mean
+
+
+def objective(design, y, coef, intercept, l1=0.0, l2=0.0):
+    """P(w, b) of one target, in the units the solvers use; `coef` and `intercept` in original units."""
+    w = np.asarray(coef) * design.scale
+    centred, mean = design.center(y)
+    shift = mean - (intercept + np.asarray(coef) @ design.mean)
+    residual = centred + shift - design.xw(w)
+    return 0.5 * design.weights @ residual**2 + np.sum(l1 * np.abs(w) + 0.5 * l2 * w**2)
+
+
+def ridge(X, y, alpha, sample_weight=None, factor=None, *, fit_intercept=True):
+    """Ridge by least squares on rows extended with the penalty: (coef, intercept), y of shape (n,) or (n, T).
+
+    The intercept is one more, unpenalised, column, so neither centring nor the normal equations are involved.
+    """
+    X = np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
+    n, p = X.shape
+    root = np.ones(n) if sample_weight is None else np.sqrt(np.asarray(sample_weight, dtype=np.float64))
+    factor = np.ones(p) if factor is None else np.asarray(factor, dtype=np.float64)
+    left = np.column_stack([X, np.ones(n)]) if fit_intercept else X
+    penalty = np.diag(np.sqrt(alpha * factor))
+    penalty = np.column_stack([penalty, np.zeros(p)]) if fit_intercept else penalty
+    right = np.asarray(y, dtype=np.float64)
+    solution = np.linalg.lstsq(
+        np.vstack([root[:, None] * left, penalty]),
+        np.concatenate([(root * right.T).T, np.zeros((p, *right.shape[1:]))]),
+        rcond=1e-15,
+    )[0]
+    coef, intercept = (solution[:-1], solution[-1]) if fit_intercept else (solution, 0.0)
+    return coef.T, intercept
+
+
+def leave_one_out(X, y, alpha, sample_weight=None, factor=None, *, fit_intercept=True):
+    """Leave-one-out predictions of ridge by n refits; y of shape (n,) or (n, T)."""
+    X = np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
+    predictions = np.empty(np.shape(y))
+    for i in range(len(X)):
+        keep = np.arange(len(X)) != i
+        weight = None if sample_weight is None else sample_weight[keep]
+        coef, intercept = ridge(X[keep], y[keep], alpha, weight, factor, fit_intercept=fit_intercept)
+        predictions[i] = coef @ X[i] + intercept
+    return predictions
+
+
+def coordinate_descent(design, y, alpha, l1_ratio=1.0, factor=None, lower=None, upper=None, sweeps=5000):
+    """Cyclic coordinate descent for one target: (coef, intercept) in original units, and the last sweep's step."""
+    factor = np.ones(design.p) if factor is None else factor
+    lower = np.full(design.p, -np.inf) if lower is None else np.broadcast_to(lower, design.p) * design.scale
+    upper = np.full(design.p, np.inf) if upper is None else np.broadcast_to(upper, design.p) * design.scale
+    l1, l2 = alpha * l1_ratio * factor, alpha * (1 - l1_ratio) * factor
+    residual, y_mean = design.center(y)
+    w = np.zeros(design.p)
+    step = 0.0
+    for _ in range(sweeps):
+        step = 0.0
+        for j in np.flatnonzero(design.sq_norms > 0):
+            column = design.tilde[:, j]
+            gradient = column @ (design.weights * residual) + design.sq_norms[j] * w[j]
+            new = np.sign(gradient) * max(abs(gradient) - l1[j], 0.0) / (design.sq_norms[j] + l2[j])
+            new = min(max(new, lower[j]), upper[j])
+            residual -= (new - w[j]) * column
+            step = max(step, abs(new - w[j]) * np.sqrt(design.sq_norms[j]))
+            w[j] = new
+        if step <= 1e-15 * np.sqrt(max(design.weights @ np.square(y), 1e-300)):
+            break
+    coef, intercept = design.unscale(w, y_mean)
+    return SimpleNamespace(coef=coef, intercept=intercept, step=step)
