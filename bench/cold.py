@@ -25,7 +25,7 @@ def main(imports, name, module):
     from bench.data import Problem, alpha_max
     from bench.rivals import load_rivals
 
-    rival = load_rivals([name], [module])[0][0]
+    rival = next(r for r in load_rivals(modules=[module])[0] if r.name == name)
     X, y = load_diabetes(return_X_y=True)
     task = Problem(rival.layout(X), y, [alpha_max(X, y, 1.0, True) * 0.05], 1.0, True)
     tol = rival.grid("single")[0]

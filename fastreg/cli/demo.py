@@ -254,7 +254,7 @@ def draw(studies, path):
         )
         display.plot(pair, title=data.title)
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
+        figure.savefig(temporary, dpi=100, format="png")
     plt.close(figure)
 
 

@@ -22,7 +22,7 @@ def run(data, target, model, alpha, l1_ratio, cv, rule, drop, seed, out):
         X, y, kinds, target = read(data, target, drop)
     if cv > len(y):
         raise Failure(f"--cv {cv}: {data} has only {len(y)} rows; give fewer folds or more rows")
-    if len(y) < 2 or np.ptp(y) == 0:
+    if y.min() == y.max():
         raise Failure(f"{data}: target {target!r} is the same in every row; choose another --target")
     start = time.perf_counter()
     with report.working(f"fitting {model}, {cv} folds"):

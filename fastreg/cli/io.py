@@ -87,6 +87,8 @@ def read_table(path, text_columns=()):
         raise Failure(
             f"{path}: can't be read as its ending says ({one_line(error)}); check the file"
         ) from error
+    if table.shape[1] == 1 and ";" in str(table.columns[0]):
+        raise Failure(f"{path}: the columns are separated by semicolons; save it with commas")
     if not table.columns.is_unique:
         twice = table.columns[table.columns.duplicated()][0]
         raise Failure(f"{path}: there are two columns {twice!r}; rename one")

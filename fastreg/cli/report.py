@@ -27,25 +27,31 @@ def working(what):
 
     Warnings raised inside are printed at the end as one line each.
     """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("always", RuntimeWarning)
+        try:
+            with _spinner(what):
+                yield
+        finally:
+            notes = dict.fromkeys(one_line(w.message) for w in caught if _matters(w.category))
+    for text in notes:
+        note(text)
+
+
+def _spinner(what):
+    target = console(stderr=True)
+    if not target.is_terminal:
+        return contextlib.nullcontext()
     progress = need("rich.progress")
     columns = (
         progress.SpinnerColumn(),
         progress.TextColumn("{task.description}"),
         progress.TimeElapsedColumn(),
     )
-    target = console(stderr=True)
-    bar = progress.Progress(*columns, console=target, transient=True, disable=not target.is_terminal)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        warnings.simplefilter("always", RuntimeWarning)
-        try:
-            with bar:
-                bar.add_task(what, total=None)
-                yield
-        finally:
-            notes = dict.fromkeys(one_line(w.message) for w in caught if _matters(w.category))
-    for text in notes:
-        note(text)
+    bar = progress.Progress(*columns, console=target, transient=True)
+    bar.add_task(what, total=None)
+    return bar
 
 
 def _matters(category):
@@ -54,7 +60,7 @@ def _matters(category):
 
 def note(text):
     """One line on standard error about something to know that is no failure."""
-    sys.stderr.write(f"fastreg: note: {one_line(text)}\n")
+    print(f"fastreg: note: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 def table(columns, rows, *, width, optional=()):

@@ -163,16 +163,21 @@ cdef object run_panels(Panels *c):
     for t in range(1, threads):
         total += accs[t]
     total = total[:c.width, :c.m]
-    if c.symmetric:
-        # tiles above the diagonal were computed: row j holds i <= j (and some more)
-        lower = np.tril(total, -1)
-        return lower + lower.T + np.diag(np.diag(total))
-    return np.ascontiguousarray(total)
+    if not c.symmetric:
+        return np.ascontiguousarray(total)
+    cdef double[:, ::1] out = np.empty((c.m, c.m))
+    cdef const double[:, :] half = total        # row j holds i <= j (and some more)
+    cdef Py_ssize_t i, j
+    for j in range(c.m):
+        for i in range(j + 1):
+            out[i, j] = out[j, i] = half[j, i]
+    return np.asarray(out)
 
 
 cdef class Dense:
     """Raw verbs on a float32 or float64 array with contiguous rows or columns."""
 
+    is_sparse = False
     cdef View v
     cdef readonly object X
     cdef readonly Py_ssize_t n, p
@@ -304,6 +309,7 @@ cdef class Dense:
 class Cast:
     """The verbs of Dense for an array of any other type or stride, converted some rows at a time."""
 
+    is_sparse = False
     BLOCK = 1 << 18             # elements
 
     def __init__(self, X):

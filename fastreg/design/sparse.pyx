@@ -40,7 +40,8 @@ def _moments(const value_t[::1] data, const index_t[::1] indices, const index_t[
             x = data[e] - mean
             second = second + s[indices[e]] * x * x
         out[0, j] = mean
-        out[1, j] = second + max(0.0, 1 - seen) * mean * mean       # the zeros: weights sum to 1
+        seen = 1 - seen                     # what the zeros weigh, but for rounding
+        out[1, j] = second + (seen * mean * mean if seen > 1e-13 else 0)
         out[2, j] = cross
 
 
@@ -115,6 +116,8 @@ def _take(const value_t[::1] data, const index_t[::1] indices, const index_t[::1
 
 class Sparse:
     """Raw verbs on a CSC array or matrix (canonical: no duplicate entries)."""
+
+    is_sparse = True
 
     def __init__(self, X):
         self.X = X

@@ -102,7 +102,6 @@ class SparseLinearRegressor(LinearRegressor):
         Path
             Of length one.
         """
-        max_iter = self.max_iter or DEFAULT_MAX_ITER
         with np.errstate(all="ignore"):  # overflow shows in the result
             path = solve_path(
                 design,
@@ -110,7 +109,7 @@ class SparseLinearRegressor(LinearRegressor):
                 np.array([alpha], dtype=np.float64),
                 penalty,
                 tol=self.tol,
-                max_iter=max_iter,
+                max_iter=self.max_iter or DEFAULT_MAX_ITER,
                 coef_init=coef_init,
                 multitask=multitask,
             )
@@ -128,7 +127,7 @@ class SparseLinearRegressor(LinearRegressor):
             self.dual_gap_, self.n_iter_, self.converged_ = gap, n_iter.tolist(), converged
         self.coef_ = coef
         if not np.all(converged):
-            warn_not_converged(self, gap, path.null, max_iter)
+            warn_not_converged(self, gap, path.null, n_iter)
         return path
 
 
@@ -137,25 +136,31 @@ def coef_dtype(X):
     return np.float32 if X.dtype == np.float32 else np.float64
 
 
-def warn_not_converged(estimator, gap, null, max_iter):
+def warn_not_converged(estimator, gap, null, n_iter):
     """Warn that a fit stopped before its certificate was as small as asked for.
 
     Parameters
     ----------
     estimator : BaseEstimator
-        With `tol`.
+        With `tol` and `max_iter`.
     gap : float or ndarray
         Duality gaps reached.
     null : float or ndarray
         The objective at zero coefficients, the unit of `tol`.
-    max_iter : int
+    n_iter : int or ndarray
+        Iterations made.
     """
     with np.errstate(all="ignore"):
         relative = float(np.max(np.asarray(gap) / np.asarray(null)))
+    n_iter = int(np.max(n_iter))
+    if n_iter >= (estimator.max_iter or DEFAULT_MAX_ITER):
+        advice = "Increase max_iter or tol"
+    else:
+        advice = "Rounding is in the way, so increase tol"
     warnings.warn(
-        f"{type(estimator).__name__} did not converge: relative duality gap {relative:.1e} after {max_iter} "
-        f"iterations, tol={estimator.tol:g}. Increase max_iter or tol, put the features on one scale "
-        "(standardize=True), or increase alpha.",
+        f"{type(estimator).__name__} did not converge: relative duality gap {relative:.1e} after {n_iter} "
+        f"iterations, tol={estimator.tol:g}. {advice}, put the features on one scale (standardize=True), or "
+        "increase alpha.",
         ConvergenceWarning,
         stacklevel=4,
     )

@@ -6,16 +6,21 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Hidden, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
-from fastreg._validation import check_alphas, check_bounds, check_finite_solution, check_path_data
+from fastreg._validation import (
+    check_alphas,
+    check_arguments,
+    check_bounds,
+    check_finite_solution,
+    check_path_data,
+)
 from fastreg.design import Design
 from fastreg.penalties import L1L2
 from fastreg.solvers import alpha_grid, solve_path
 
+# X and y have their own checks.
 _CONSTRAINTS = {
-    "X": ["array-like", "sparse matrix"],
-    "y": ["array-like", "sparse matrix"],
     "l1_ratio": [Interval(Real, 0.0, 1.0, closed="both")],
     "eps": [Interval(Real, 0.0, None, closed="neither")],
     "n_alphas": [Interval(Integral, 1, None, closed="left"), Hidden(StrOptions({"deprecated"}))],
@@ -34,10 +39,19 @@ _CONSTRAINTS = {
     "standardize": ["boolean"],
     "fit_intercept": ["boolean"],
     "dense_output": ["boolean"],
+    "tol": [Interval(Real, 0, np.inf, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "selection": [StrOptions({"cyclic", "random"})],
 }
 
 
-@validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
+def _check(arguments, caller):
+    arguments = {**arguments, **arguments["params"]}
+    check_arguments(
+        _CONSTRAINTS, {name: arguments[name] for name in _CONSTRAINTS if name in arguments}, caller
+    )
+
+
 def enet_path(
     X,
     y,
@@ -115,15 +129,14 @@ def enet_path(
     ValueError
         Invalid parameters or data, or a fit that overflowed.
     """
+    _check(locals(), "enet_path")
     grid = _grid_request(n_alphas, alphas)
     tol = params.pop("tol", 1e-4)
     max_iter = params.pop("max_iter", 1000)
     sample_weight = params.pop("sample_weight", None)
-    if params.pop("selection", "cyclic") not in ("cyclic", "random"):
-        raise ValueError("selection should be either random or cyclic.")
     if params.pop("X_offset", None) is not None and sparse.issparse(X):
         raise ValueError("X_offset is not supported; pass fit_intercept=True to centre sparse X.")
-    for ignored in ("random_state", "do_screening", "X_scale"):
+    for ignored in ("selection", "random_state", "do_screening", "X_scale"):
         params.pop(ignored, None)
     if params:
         raise ValueError("Unexpected parameters in params", params.keys())
@@ -156,10 +169,6 @@ def enet_path(
     return grid, coefs, path.dual_gaps
 
 
-@validate_params(
-    {name: _CONSTRAINTS[name] for name in _CONSTRAINTS if name not in ("l1_ratio", "check_input")},
-    prefer_skip_nested_validation=True,
-)
 def lasso_path(
     X,
     y,
@@ -193,6 +202,7 @@ def lasso_path(
     >>> coefs.shape
     (2, 2)
     """
+    _check(locals(), "lasso_path")
     return enet_path(
         X,
         y,

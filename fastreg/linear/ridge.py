@@ -55,8 +55,8 @@ class Ridge(LinearRegressor):
         the best constant. Closed forms end at rounding error whatever it is; the iterative methods aim ten
         thousand times lower, as the gap is quadratic in the error of the coefficients.
     solver : {'auto', 'svd', 'cholesky', 'lsqr', 'sparse_cg', 'sag', 'saga', 'lbfgs'}, default='auto'
-        Accepted for scikit-learn's sake, makes no difference: they all have one answer, and the way to it follows from
-        the shape of X. `solver_` says which it was.
+        Accepted for scikit-learn's sake, makes no difference: they all have one answer, and the way to it
+        follows from the shape of X. `solver_` says which it was.
     positive : bool, default=False
         The same as ``lower=0``.
     random_state : int, RandomState or None, default=None
@@ -153,7 +153,7 @@ class Ridge(LinearRegressor):
 
 
 def fit_ridge(estimator, X, y, sample_weight):
-    """Fit validated data with the parameters of `estimator` (`Ridge`, `RidgeClassifier`): sets its attributes."""
+    """Fit validated data with the parameters of `estimator` (a `Ridge` or `RidgeClassifier`)."""
     n_features = X.shape[1]
     bounds = check_bounds(
         n_features, estimator.penalty_factor, estimator.lower, estimator.upper, estimator.positive

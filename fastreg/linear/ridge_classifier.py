@@ -11,8 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._validation import check_fit_data, check_params
+from fastreg.linear._ridge_search import INNER_NAMES, RIDGE_CV_CONSTRAINTS, RidgeSearch
 from fastreg.linear.ridge import RIDGE_CONSTRAINTS, fit_ridge
-from fastreg.linear.ridge_cv import _INNER_NAMES, RIDGE_CV_CONSTRAINTS, RidgeSearch
 
 CLASS_WEIGHT = {"class_weight": [dict, StrOptions({"balanced"}), None]}
 
@@ -130,8 +130,8 @@ class RidgeClassifier(RidgeLabels):
         Parameters
         ----------
         X : array-like, dataframe or sparse of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,), or a 0/1 indicator of shape (n_samples, n_classes) for multilabel
-        sample_weight : float or array-like of shape (n_samples,), default=None
+        y : array-like of shape (n_samples,), or a 0/1 indicator of shape (n_samples, n_classes) for
+        multilabel sample_weight : float or array-like of shape (n_samples,), default=None
 
         Returns
         -------
@@ -225,9 +225,8 @@ class RidgeClassifierCV(RidgeSearch, RidgeLabels):
         Parameters
         ----------
         X : array-like, dataframe or sparse of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,), or a 0/1 indicator of shape (n_samples, n_classes) for multilabel
-        sample_weight : float or array-like of shape (n_samples,), default=None
-        **params : dict
+        y : array-like of shape (n_samples,), or a 0/1 indicator of shape (n_samples, n_classes) for
+        multilabel sample_weight : float or array-like of shape (n_samples,), default=None **params : dict
             Metadata for the scorer and the splitter, with scikit-learn's metadata routing enabled.
 
         Returns
@@ -251,7 +250,7 @@ class RidgeClassifierCV(RidgeSearch, RidgeLabels):
             del self._labels
 
     def _inner(self):
-        return RidgeClassifier(**{name: getattr(self, name) for name in _INNER_NAMES})
+        return RidgeClassifier(**{name: getattr(self, name) for name in INNER_NAMES})
 
     def _classes(self):
         return self.classes_

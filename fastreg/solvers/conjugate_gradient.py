@@ -1,20 +1,21 @@
-"""Conjugate gradients for ridge on big sparse X: all targets, each with its own shift, in the same passes over X.
+"""Conjugate gradients for ridge on big sparse X: all targets, each with its own shift, in the same passes.
 
 Solves ``(X̃'SX̃ + c F) w = X̃'S y`` with the Jacobi preconditioner ``sq_norms + c f``, two passes over X an
-iteration. The stopping rule is the duality gap itself: for the dual point "residual", the gap of the recursion's own
-gradient z is ``sum z_j² / (2 c f_j)``, so it is known at every iteration for nothing. A few unpenalised columns are
-projected out of the residuals; with many, or at shift 0, there is no such bound and the preconditioned gradient stands in.
+iteration. The stopping rule is the duality gap itself: for the dual point "residual", the gap of the
+recursion's own gradient z is ``sum z_j² / (2 c f_j)``, so it is known at every iteration for nothing. A few
+unpenalised columns are projected out of the residuals; with many, or at shift 0, there is no such bound and
+the preconditioned gradient stands in.
 """
 
 import numpy as np
 
-from fastreg.solvers.ridge_systems import split_columns, unit_columns
+from fastreg.solvers.ridge_systems import System, unit_columns
 
 _EPS = np.finfo(np.float64).eps
 _MAX_PROJECTED = 500
 
 
-class ConjugateGradient:
+class ConjugateGradient(System):
     """A system in the sense of `fastreg.solvers.ridge_systems`.
 
     Parameters
@@ -27,14 +28,12 @@ class ConjugateGradient:
         For one fit, all refinements included.
     """
 
-    method, exact = "sparse_cg", False
+    method = "sparse_cg"
 
     def __init__(self, design, factor, aim, max_iter):
-        self.design, self.aim, self.max_iter = design, aim, max_iter
-        self.factor = np.ones(design.p) if factor is None else factor
-        self.free = None if factor is None else factor == 0
+        super().__init__(design, np.ones(design.p) if factor is None else factor)
+        self.aim, self.max_iter = aim, max_iter
         self.n_iter = np.zeros(0, dtype=np.intp)
-        self.columns = np.flatnonzero(self.factor == 0)
         self.projects = 0 < self.columns.size <= _MAX_PROJECTED
         if self.projects:
             self.root = np.sqrt(design.weights)[:, None]
@@ -46,23 +45,22 @@ class ConjugateGradient:
 
     def fit(self, y, cross, shift):
         """As every system's; `shift` is an array of shape (k,), one a target."""
-        self.n_iter = np.zeros(y.shape[1], dtype=np.intp)
+        self._y, self.n_iter = y, np.zeros(y.shape[1], dtype=np.intp)
         self.null = 0.5 * (self.design.weights @ y**2)
         w = np.zeros((self.design.p, y.shape[1]))
         return self._restore(self._run(w, self._gradient(self._project(y)), shift), y)
 
-    def correct(self, w, z, r, shift):
-        w = w.copy()
-        y = r + self.design.xw(w)
+    def correct(self, w, z, shift):
+        w, y = w.copy(), self._y
         if self.projects:
             w[self.columns] = 0.0
             r = self._project(y - self.design.xw(w))
             z = self._gradient(r) - shift * self.factor[:, None] * w
-        return self._restore(self._run(w, z, shift), y)
+        return self._restore(self._run(w, z.copy(), shift), y), np.full(w.shape[1], np.inf)
 
-    def split(self, r, g, shift):
-        if np.all(shift > 0) and (self.projects or self.columns.size == 0):
-            return split_columns(self.design, r, g, self.columns)
+    def project(self, r, g, shift):
+        if np.all(shift > 0) and self.projects:
+            return super().project(r, g, shift)
         # not a bound: what one preconditioned step would still gain
         norms = np.where(self.design.sq_norms > 0, self.design.sq_norms, np.inf)[:, None]
         return r, np.sum(g**2 * (self.factor[:, None] * shift == 0) / norms, axis=0)

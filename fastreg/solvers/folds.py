@@ -106,7 +106,7 @@ def _fold_sums(X, y, weight, folds, fit_intercept):
     def sums(groups):
         masks = np.zeros((len(groups), design.n))
         for mask, rows in zip(masks, groups, strict=True):
-            mask[rows] = design.weights[rows]
+            mask += np.bincount(rows, minlength=design.n) * design.weights
         # columns of 1 and of each target, all groups in one pass
         stack = np.concatenate([masks[None], masks[None] * y.T[:, None, :]])
         dots = design.storage.dots(stack.reshape(-1, design.n), design.mean).reshape(len(stack), len(groups), -1)
@@ -166,8 +166,7 @@ def _fold_paths(problems, alphas, penalty, tol, max_iter, ndim):
 def _by_masks(X, y, weight, folds, alphas, penalties, fit_intercept, standardize, tol, max_iter):
     out = np.empty((*alphas.shape, len(folds)))
     for k, (train, test) in enumerate(folds):
-        mask = np.zeros(len(weight))
-        mask[train] = weight[train]
+        mask = np.bincount(train, minlength=len(weight)) * weight
         design = Design(X, mask, fit_intercept=fit_intercept, standardize=standardize)
         centred, _, q = design.bind(y)
         for i, penalty in enumerate(penalties):

@@ -40,6 +40,7 @@ cdef struct Problem:
     double *w
     double *g                   # q - G w
     Charges c
+    bint exact                  # whether Newton steps have taken over from sweeps
     # Newton: coordinates in the order of the factor's rows, and work space
     Py_ssize_t *order
     Py_ssize_t n_factor         # rows of L that are valid
@@ -96,28 +97,58 @@ cdef bint is_free(Problem *P, Py_ssize_t j) noexcept nogil:
     return P.w[j] != 0 and P.c.lower[j] < P.w[j] < P.c.upper[j] and P.norms[j] > 0
 
 
-cdef Py_ssize_t arrange(Problem *P, Py_ssize_t *kept) noexcept nogil:
-    """Put the free coordinates in order: those already factored first, up to the first that left."""
-    cdef Py_ssize_t j, i, na = 0, k = 0
-    cdef bint intact = P.factor_l2 == P.c.l2
+cdef void drop(Problem *P, Py_ssize_t k) noexcept nogil:
+    """Take row k out of the factor: rotations bring the rows below back to triangular form."""
+    cdef Py_ssize_t i, j, ld = P.capacity, last = P.n_factor - 1
+    cdef double a, b, c, h, t
+    cdef double *row
+    cdef double *cosines = P.d
+    cdef double *sines = P.Gd
+    for i in range(k + 1, P.n_factor):
+        row = P.L + i * ld
+        for j in range(k, i - 1):
+            a, b = row[j], row[j + 1]
+            row[j] = cosines[j] * a + sines[j] * b
+            row[j + 1] = cosines[j] * b - sines[j] * a
+        # the rotation that clears this row's entry beyond the new diagonal
+        a, b = row[i - 1], row[i]
+        h = sqrt(a * a + b * b)
+        cosines[i - 1], sines[i - 1] = a / h, b / h
+        row[i - 1] = h
+        memcpy(row - ld, row, i * sizeof(double))
+        P.order[i - 1] = P.order[i]
+    P.n_factor = last
+
+
+cdef void arrange(Problem *P, Py_ssize_t *count) noexcept nogil:
+    """Bring order and factor in line with the free coordinates; new ones are appended, not yet factored."""
+    cdef Py_ssize_t i, j, na = 0, first = P.n_factor, gone = 0
+    cdef double tail, rotations
+    if P.factor_l2 != P.c.l2:
+        P.n_factor = first = 0
     for j in range(P.m):
         P.active[j] = is_free(P, j)
     for i in range(P.n_factor):
-        j = P.order[i]
-        if P.active[j]:
-            P.order[na] = j
-            P.active[j] = 0
-            na += 1
-        else:
-            intact = False
-        if intact:
-            k = na
+        if not P.active[P.order[i]]:
+            first = min(first, i)
+            gone += 1
+    # Rotations run one by one, about as slow as ten vectorised multiply-adds each.
+    tail = P.n_factor - first
+    rotations = 5.0 * gone * tail * tail
+    if rotations < (1.0 * P.n_factor * P.n_factor * P.n_factor - 1.0 * first * first * first) / 6:
+        for i in range(P.n_factor - 1, first - 1, -1):
+            if not P.active[P.order[i]]:
+                drop(P, i)
+    else:
+        P.n_factor = first
+    for i in range(P.n_factor):
+        P.active[P.order[i]] = 0
+    na = P.n_factor
     for j in range(P.m):
         if P.active[j]:
             P.order[na] = j
             na += 1
-    kept[0] = k
-    return na
+    count[0] = na
 
 
 cdef double newton_cost(Problem *P) noexcept nogil:
@@ -126,17 +157,16 @@ cdef double newton_cost(Problem *P) noexcept nogil:
     for j in range(P.m):
         na += is_free(P, j)
     if P.factor_l2 == P.c.l2:
-        while kept < P.n_factor and is_free(P, P.order[kept]):
-            kept += 1
-    return (1.0 * na * na * na - 1.0 * kept * kept * kept) / 12 + na * na + 2.0 * na * P.m + 50
+        kept = min(na, P.n_factor)
+    return (1.0 * na * na * na - 1.0 * kept * kept * kept) / 12 + na * na + 1.0 * na * P.m + 50
 
 
-cdef void factorise(Problem *P, Py_ssize_t kept, Py_ssize_t na) noexcept nogil:
-    """Rows kept..na of the Cholesky factor of G + l2, by rows, so that earlier rows stay valid."""
+cdef void factorise(Problem *P, Py_ssize_t na) noexcept nogil:
+    """The rows that the Cholesky factor of G + l2 lacks; row by row, so that earlier rows stay valid."""
     cdef Py_ssize_t i, j, a, ld = P.capacity
     cdef double s, h
     cdef double *row
-    for i in range(kept, na):
+    for i in range(P.n_factor, na):
         a = P.order[i]
         row = P.L + i * ld
         for j in range(i):
@@ -149,15 +179,15 @@ cdef void factorise(Problem *P, Py_ssize_t kept, Py_ssize_t na) noexcept nogil:
 
 
 cdef bint newton(Problem *P) noexcept nogil:
-    """Newton step with an exact line search; False where there is nothing to gain."""
-    cdef Py_ssize_t m = P.m, ld = P.capacity, kept, na, i, j, n_kinks = 0, stop = -1
+    """Newton step with an exact line search; True if it ended at a kink or bound: there is a further one to take."""
+    cdef Py_ssize_t m = P.m, ld = P.capacity, na, i, j, n_kinks = 0, stop = -1
     cdef double f, t, slope, curvature = 0, longest = 1e300, hit
     cdef double *d = P.d
     cdef double *Gd = P.Gd
-    na = arrange(P, &kept)
+    arrange(P, &na)
     if na == 0:
         return False
-    factorise(P, kept, na)
+    factorise(P, na)
     slope = 0
     for i in range(na):                         # L L' d = -gradient
         j = P.order[i]
@@ -209,8 +239,40 @@ cdef bint newton(Problem *P) noexcept nogil:
         P.w[j] = min(max(P.w[j] + t * d[i], P.c.lower[j]), P.c.upper[j])
     if stop >= 0:
         P.w[stop] = 0
-    refresh(P)
-    return True
+    kernels.axpy(m, -t, Gd, P.g)
+    return stop >= 0 or t == longest
+
+
+cdef Py_ssize_t admit(Problem *P, double *largest) noexcept nogil:
+    """A sweep over the coordinates that violate optimality most, a share of them only.
+
+    Where columns are nearly dependent, a whole sweep lets in many that the next Newton steps
+    must take out one by one.
+    """
+    cdef Py_ssize_t j, i, count = 0, na = 0, limit, changes = 0
+    cdef double h, d, effect = 0
+    for j in range(P.m):
+        h = P.norms[j]
+        if h <= 0:
+            continue
+        na += P.w[j] != 0
+        d = prox(P.w[j] * h + P.g[j], h, &P.c, j) - P.w[j]
+        if d != 0:
+            P.kinks[count].t, P.kinks[count].i = -d * d * h, j
+            count += 1
+    limit = max(4, na // 16)
+    qsort(P.kinks, count, sizeof(Kink), by_t)
+    for i in range(min(limit, count)):
+        j = P.kinks[i].i
+        h = P.norms[j]
+        d = prox(P.w[j] * h + P.g[j], h, &P.c, j) - P.w[j]
+        if d != 0:
+            P.w[j] += d
+            kernels.axpy(P.m, -d, P.G + j * P.ld, P.g)
+            effect = max(effect, d * d * h)
+            changes += 1
+    largest[0] = effect
+    return changes
 
 
 cdef int solve(Problem *P, double tol, int max_iter, double polish, double *gap, double *primal) noexcept nogil:
@@ -219,28 +281,34 @@ cdef int solve(Problem *P, double tol, int max_iter, double polish, double *gap,
     ``polish`` is what one more Newton step after that may cost, in multiply-adds.
     """
     cdef int it = 0
-    cdef double spent = 0, cost, since_poll = 0, effect
+    cdef double spent = 0, cost = 0, since_poll = 0, effect
     cdef Py_ssize_t changes
     refresh(P)
     while True:
-        changes = sweep(P, &effect)
+        if not P.exact:
+            changes = sweep(P, &effect)
+        elif it:
+            changes = admit(P, &effect)
+        else:
+            changes = 1
         it += 1
         gap[0] = gap_of(P, primal)
         if gap[0] <= tol or it >= max_iter or changes == 0:
             break
         spent += (changes + 5.0) * P.m
-        since_poll += (changes + 5.0) * P.m
+        since_poll += (changes + 5.0) * P.m + cost
         if since_poll > POLL:
             since_poll = 0
             if interrupted():
                 break
         cost = newton_cost(P)
-        if spent >= cost:
-            newton(P)
-            it += 1
-            spent = 0
-            since_poll += cost
-    if changes and newton_cost(P) <= polish and newton(P):
+        if P.exact or spent >= cost:
+            P.exact = True
+            while newton(P) and it < max_iter:
+                it += 1
+                since_poll += cost
+    if not P.exact and changes and newton_cost(P) <= polish:
+        newton(P)
         sweep(P, &effect)
         gap[0] = gap_of(P, primal)
     return it
@@ -297,7 +365,7 @@ cdef class GramProblem:
         P.kinks = <Kink *> (P.Gd + m)
         P.order = <Py_ssize_t *> (P.kinks + m)
         P.active = <char *> (P.order + m)
-        P.capacity, P.n_factor, P.factor_l2, P.m = m, 0, -1, 0
+        P.capacity, P.n_factor, P.factor_l2, P.m, P.exact = m, 0, -1, 0, False
         self.coef = np.zeros(m)
         P.w = <double *> cnp.PyArray_DATA(self.coef)
 

@@ -6,12 +6,13 @@ from scipy import sparse
 from .gram import GramProblem, run_paths
 from .multitask import block_descent
 from .result import Path
-from .working_set import WorkingSet
+from .working_set import WorkingSet, certificate, residual, size_of
 
 # A Gram matrix of all columns costs n p^2 multiply-adds, a working set several passes n p: below this p it always pays.
 SMALL = 64
 # Largest p whose full Gram matrix may be made for a path, and its smallest length.
 LARGE, LONG = 3000, 5
+FREE = 1e5                      # multiply-adds of an exact step that is always taken
 DENSE_PATH = 1 << 24            # entries of a path that is still returned dense
 
 
@@ -33,8 +34,7 @@ def alpha_grid(design, y, penalty, *, eps=1e-3, n_alphas=100, multitask=False):
         start = WorkingSet(design, y, q, penalty.scaled(design.scale))
         start.fit(1e300, 1e-12, 1000)
         q = start.v
-    v = np.sqrt((q * q).sum(axis=1)) if q.ndim == 2 and multitask else np.abs(q)
-    top = max(penalty.alpha_max(c) for c in (v.T if v.ndim == 2 else [v]))
+    top = max(penalty.alpha_max(c) for c in (q.T if q.ndim == 2 and not multitask else [size_of(q)]))
     _check_finite(top)
     if top <= np.finfo(np.float64).resolution:
         return np.full(n_alphas, np.finfo(np.float64).resolution)
@@ -65,13 +65,14 @@ def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init
     Path
     """
     alphas = np.ascontiguousarray(alphas, dtype=np.float64)
+    aim = 0.9 * tol                 # so that no rounding puts the reported gap over tol
     y, y_mean, q = design.bind(y)
     _check_finite(design.sq_norms, q)
     inner = penalty.scaled(design.scale)
     if coef_init is not None:
         coef_init = (np.asarray(coef_init, dtype=np.float64) * design.scale).T
     G = design.gram() if takes_gram(design.n, design.p, len(alphas), coef_init is not None) else None
-    options = (alphas, inner, tol, max_iter)
+    options = (alphas, inner, aim, max_iter)
     if y.ndim == 1 or multitask:
         return _finish(design, alphas, y_mean, _one(design, y, q, G, coef_init, *options), tol)
     paths = []
@@ -92,7 +93,7 @@ def _one(design, y, q, G, start, alphas, penalty, tol, max_iter):
     yy = float(design.weights @ (y * y if y.ndim == 1 else (y * y).sum(axis=1)))
     _check_finite(yy)
     # For a single fit a last exact step may cost a pass over X; along a path it would cost more than the path.
-    polish = 1.0 * design.n * design.p if len(alphas) == 1 else 0.0
+    polish = max(FREE, 1.0 * design.n * design.p) if len(alphas) == 1 else 0.0
     if G is None:
         return *_by_working_sets(design, y, q, start, alphas, penalty, tol, max_iter, polish), yy / 2
     if y.ndim == 2:
@@ -111,13 +112,13 @@ def _one(design, y, q, G, start, alphas, penalty, tol, max_iter):
 
 def _certify(design, y, q, G, coef, alpha, penalty, tol, max_iter, polish, yy):
     """The certificate of a single fit, from a fresh residual; refined where the Gram matrix had cancelled too much."""
-    check = WorkingSet(design, y, q, penalty, coef)
-    gap, primal = check.certificate(alpha)
+    r, v = residual(design, y, coef)
+    gap, primal = certificate(design, y, yy, r, v, coef, penalty, alpha)
     if gap > tol * yy / 2 and y.ndim == 1:
-        problem = GramProblem(design.p).bind(G, check.v + G @ coef, yy, penalty, coef)
+        problem = GramProblem(design.p).bind(G, v + G @ coef, yy, penalty, coef)
         refined = run_paths([problem], [np.array([alpha])], 0.1 * tol, max_iter, polish)[0][0][0]
-        second = WorkingSet(design, y, q, penalty, refined)
-        again = second.certificate(alpha)
+        r, v = residual(design, y, refined)
+        again = certificate(design, y, yy, r, v, refined, penalty, alpha)
         if again[0] < gap:
             coef, (gap, primal) = refined, again
     return coef[None], np.array([gap]), np.array([primal])

@@ -1,8 +1,8 @@
 """Ridge regression: closed forms, leave-one-out and cross-validation grids, each with a certificate.
 
-Units here are scikit-learn's: minimise ``sum_i sw_i (y_i - x_i w - b)² + alpha sum_j factor_j w_j²``. In the coordinates
-of the `Design` (weights that sum to 1) that is ``2 total_weight P(w)`` with
-``P(w) = ½ sum_i s_i r_i² + ½ c sum_j f_j w_j²`` and the shift ``c = alpha / total_weight``.
+Units here are scikit-learn's: minimise ``sum_i sw_i (y_i - x_i w - b)² + alpha sum_j factor_j w_j²``. In the
+coordinates of the `Design` (weights that sum to 1) that is ``2 total_weight P(w)`` with ``P(w) = ½ sum_i s_i
+r_i² + ½ c sum_j f_j w_j²`` and the shift ``c = alpha / total_weight``.
 
 Which system solves it:
 
@@ -13,12 +13,6 @@ many different alphas        `PrimalSpectrum`, `DualSpectrum`: one eigendecompos
 sparse X, n and p large      `ConjugateGradient`
 bounds                       coordinate descent (`fastreg.solvers.solve_path` with l1_ratio=0)
 ===========================  =========================================================================
-
-The certificate. With residual r, g = X̃'Sr and z = g - c f w, the dual point r has the gap ``sum z² / (2 c f)``: nothing
-cancels, so it is good far below rounding of P. The best multiple of r (closed form) is better by
-``e² / 2B``, e = sum (g / cf) z, B = r'Sr + sum g² / cf. Unpenalised columns: r is first
-projected off their span. A penalty so small that rounding of z over it swamps the bound: the gap to the dual point
-that belongs to the refined solution is taken, which is the Newton decrement ``½ z'(G + cF)⁻¹ z``.
 """
 
 import math
@@ -30,8 +24,9 @@ from scipy.sparse import issparse
 
 from fastreg.solvers.conjugate_gradient import ConjugateGradient
 from fastreg.solvers.result import Result
+from fastreg.solvers.ridge_dual import Dual
 from fastreg.solvers.ridge_spectrum import DualSpectrum, PrimalSpectrum
-from fastreg.solvers.ridge_systems import Dual, Primal
+from fastreg.solvers.ridge_systems import Primal
 
 __all__ = ["LeaveOneOut", "RidgeResult", "loo_ridge", "solve_ridge"]
 
@@ -39,14 +34,15 @@ __all__ = ["LeaveOneOut", "RidgeResult", "loo_ridge", "solve_ridge"]
 _REFINE = 1e-20
 # Penalties this far below the squared column norms don't reach a float64 Gram; nor does their certificate.
 _NEGLIGIBLE = 1e-22
+# Direct methods end far below this relative gap, unless rounding of the certificate itself is in the way.
+_SWAMPED = 1e-10
 _MANY_ALPHAS = 20
-_TINY = np.finfo(np.float64).tiny
 _SPARSE_DIRECT = 2000
 
 
 @dataclass
 class RidgeResult(Result):
-    """A `Result`, with the objective at zero coefficients (in units of `dual_gap`) and the algorithm that ran."""
+    """A `Result`, the objective at zero coefficients (in units of `dual_gap`) and the algorithm's name."""
 
     null: float | np.ndarray = np.nan
     method: str = ""
@@ -121,86 +117,52 @@ def _result(design, y, y_mean, w, gap, n_iter, null, tol, method, start):
 
 
 def _solve(design, y, cross, null, shift, factor, tol, max_iter):
-    """(w (p, T), gaps (T,) in units of P, iterations, method) for centred y (n, T) and cross = X̃'Sy or None."""
+    """(w (p, T), gaps (T,) of P, iterations, method) for centred y (n, T) and cross = X̃'Sy or None."""
     if factor is not None and not factor.any():
         shift, factor = 0.0, None
     small = min(design.n, design.p)
     if small > _SPARSE_DIRECT and issparse(design.X):
         system = ConjugateGradient(design, factor, min(1e-4 * tol, 1e-6), max_iter or 10 * small)
         shift = np.broadcast_to(shift, null.shape)
-        w, gap = _certified(design, system, y, cross, null, shift, factor, refine=1e-3 * tol)
+        w, gap = _certified(system, y, cross, null, shift, refine=1e-3 * tol)
         return w, gap, system.n_iter, system.method
     if shift.__class__ is float:
         system = (Primal if design.n >= design.p else Dual)(design, factor)
-        w, gap = _certified(design, system, y, cross, null, shift, factor)
+        w, gap = _certified(system, y, cross, null, shift)
         return w, gap, None, system.method
     many = len(set(shift)) > _MANY_ALPHAS and shift.min() > 0
     kinds = (PrimalSpectrum, DualSpectrum) if many else (Primal, Dual)
     system = kinds[design.n < design.p](design, factor)
-    w, gap = _by_shift(design, system, y, cross, null, shift, factor)
+    w, gap = _by_shift(system, y, cross, null, shift)
     return w, gap, None, system.method
 
 
-def _by_shift(design, system, y, cross, null, shifts, factor):
+def _by_shift(system, y, cross, null, shifts):
     """`_certified` for each group of targets that share a shift, on one system."""
-    w, gap = np.empty((design.p, len(null))), np.empty(len(null))
+    w, gap = np.empty((system.design.p, len(null))), np.empty(len(null))
     for shift in np.unique(shifts):
         mine = np.flatnonzero(shifts == shift)
         part, part_cross = np.ascontiguousarray(y[:, mine]), None if cross is None else cross[:, mine]
-        w[:, mine], gap[mine] = _certified(
-            design, system, part, part_cross, null[mine], float(shift), factor
-        )
+        w[:, mine], gap[mine] = _certified(system, part, part_cross, null[mine], float(shift))
     return w, gap
 
 
-def _certified(design, system, y, cross, null, shift, factor, refine=_REFINE):
+def _certified(system, y, cross, null, shift, refine=_REFINE):
     """Solve, certify, and refine while that pays: (w, gap)."""
-    penalty = shift if factor is None else shift * factor[:, None]
     w = system.fit(y, cross, shift)
-    r, g, z = _gradients(design, y, w, penalty)
-    gap = _gap(design, system, w, r, g, z, shift, penalty)
+    gap, state = system.certify(y, w, shift)
     for _ in range(3):
         if (gap <= refine * null).all():
             break
-        better = system.correct(w, z, r, shift)
-        if system.exact:
-            gap = np.minimum(gap, np.maximum(0.5 * np.einsum("ij,ij->j", z, better - w), 0.0))
-        r, g, z = _gradients(design, y, better, penalty)
-        fresh = _gap(design, system, better, r, g, z, shift, penalty)
+        better, gain = system.correct(w, state, shift)
+        fresh, state = system.certify(y, better, shift)
         won, pays = fresh < gap, (fresh < 0.1 * gap).any()
         w, gap = np.where(won, better, w), np.where(won, fresh, gap)
+        # A penalty so small that rounding of z over it swamps the bound: take what a Newton step gains.
+        gap = np.where(gap > _SWAMPED * null, np.minimum(gap, np.maximum(gain, 0.0)), gap)
         if not (pays and won.all()):
             break
     return w, gap
-
-
-def _gradients(design, y, w, penalty):
-    r = y - design.xw(w)
-    if design.fit_intercept:
-        r -= design.weights @ r
-    g = design.xt_r(r)
-    return r, g, g - penalty * w
-
-
-def _gap(design, system, w, r, g, z, shift, penalty):
-    """Primal minus dual in units of P, one number a target."""
-    removed = None
-    if penalty.__class__ is float and penalty == 0.0:
-        return 0.5 * system.split(r, g, shift)[1]
-    if penalty.__class__ is float or (penalty > 0).all():
-        ahead = z / penalty
-    else:
-        r, removed = system.split(r, g, shift)
-        bound = np.broadcast_to(penalty > 0, w.shape)
-        g, w = np.where(bound, design.xt_r(r), 0.0), np.where(bound, w, 0.0)
-        z = g - penalty * w
-        ahead = np.divide(z, penalty, out=np.zeros_like(z), where=bound)
-    gap = 0.5 * np.einsum("ij,ij->j", z, ahead)
-    slope = np.einsum("ij,ij->j", g, ahead)
-    norm = design.weights @ (r * r) + slope + np.einsum("ij,ij->j", g, w)
-    gap -= 0.5 * slope * slope / np.maximum(norm, _TINY)
-    gap = np.maximum(gap, 0.0)
-    return gap if removed is None else gap + 0.5 * removed
 
 
 def _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start):
@@ -259,17 +221,16 @@ class LeaveOneOut:
     values: np.ndarray | None
     _design: object
     _y: np.ndarray
-    _factor: np.ndarray | None
     _system: object
 
     def fit(self, alpha, tol=1e-4):
-        """The certified fit on all rows at alpha (a number or one a target): a RidgeResult, as `solve_ridge`'s."""
+        """The certified fit on all rows at alpha, a number or one a target: as `solve_ridge`'s."""
         start, design = perf_counter(), self._design
         centred, y_mean = design.center(self._y)
         columns = centred.reshape(len(centred), -1)
         null = 0.5 * (design.weights @ columns**2)
         shifts = np.broadcast_to(np.asarray(alpha, dtype=np.float64) / design.total_weight, null.shape)
-        w, gap = _by_shift(design, self._system, columns, None, null, shifts, self._factor)
+        w, gap = _by_shift(self._system, columns, None, null, shifts)
         return _result(design, self._y, y_mean, w, gap, None, null, tol, self._system.method, start)
 
 
@@ -299,40 +260,47 @@ def loo_ridge(design, y, alphas, factor=None, *, keep=None):
     system = (PrimalSpectrum if design.n > design.p else DualSpectrum)(design, factor)
     with np.errstate(over="ignore", invalid="ignore"):
         mse, *spread, values = _sum_rows(design, system, columns, y_mean, shifts, keep)
-    return LeaveOneOut(mse, *spread, values, design, y, factor, system)
+    return LeaveOneOut(mse, *spread, values, design, y, system)
 
 
 def _sum_rows(design, system, columns, y_mean, shifts, keep):
     """(mse, standard_error, pooled_error, values) of `LeaveOneOut`."""
-    total, squares = np.zeros((2, len(shifts), columns.shape[1]))
+    n, n_targets = columns.shape
+    total, squares = np.zeros((2, n_targets, len(shifts)))
     pooled = np.zeros(len(shifts))
-    values = np.empty((design.n, columns.shape[1], len(shifts))) if keep else None
     raw = (design.weights * design.total_weight)[:, None, None]
+    weighted = bool((np.abs(raw - 1.0) > 1e-15).any())
+    values = np.empty((n, n_targets, len(shifts))) if keep else None
     for rows, errors in system.leave_one_out(columns, shifts):
         if keep == "predictions":
-            values[rows] = (columns[rows, None, :] - errors + y_mean).transpose(0, 2, 1)
+            np.subtract(columns[rows, :, None], errors, out=values[rows])
         np.multiply(errors, errors, out=errors)
-        errors *= raw[rows]
+        if weighted:
+            errors *= raw[rows]
         total += errors.sum(axis=0)
-        squares += np.einsum("iat,iat->at", errors, errors)
-        mean = errors.mean(axis=2)
-        pooled += np.einsum("ia,ia->a", mean, mean)
+        squares += np.einsum("ita,ita->ta", errors, errors)
+        if n_targets > 1:
+            mean = errors.mean(axis=1)
+            pooled += np.einsum("ia,ia->a", mean, mean)
         if keep == "errors":
-            values[rows] = errors.transpose(0, 2, 1)
-    if keep == "predictions" and isinstance(system, DualSpectrum) and (design.weights == 0).any():
-        _predict_weightless(design, system, columns, y_mean, shifts, values)
-    mse = total / design.n
-    mean = mse.mean(axis=1)
-    return mse, _standard_error(squares, mse, design.n), _standard_error(pooled, mean, design.n), values
+            values[rows] = errors
+    if keep == "predictions":
+        if isinstance(system, DualSpectrum) and (design.weights == 0).any():
+            _predict_weightless(design, system, columns, shifts, values)
+        values += np.reshape(y_mean, (-1, 1))
+    mse = total / n
+    spread = _standard_error(squares, mse, n).T
+    pooled = _standard_error(pooled, mse.mean(axis=0), n) if n_targets > 1 else spread[:, 0]
+    return mse.T, spread, pooled, values
 
 
 def _standard_error(squares, mean, n):
     return np.sqrt(np.maximum(squares / n - mean**2, 0.0) / max(n - 1, 1))
 
 
-def _predict_weightless(design, system, y, y_mean, shifts, values):
+def _predict_weightless(design, system, y, shifts, values):
     """Rows of weight 0 take no part in the dual: leaving them out changes nothing, so predict them."""
     rows = np.flatnonzero(design.weights == 0)
     for a, shift in enumerate(shifts):
         fitted = design.xw(system.fit(y, None, float(shift)))
-        values[rows, :, a] = fitted[rows] + y_mean
+        values[rows, :, a] = fitted[rows]

@@ -1,9 +1,9 @@
 """Cross-validated ridge predictions for a whole grid of alphas, exact, from one Gram of all rows.
 
-More rows than features: the Gram of a training set is the Gram of all rows less that of the test rows, moved to the
-training set's own mean, ``G_t = (G - G_test) / o - m m'`` with o the training rows' share of the weights and m
-their mean in coordinates centred on all rows. One eigendecomposition a fold gives all alphas, and one
-pass over the row panels gives the predictions of all folds.
+More rows than features: the Gram of a training set is the Gram of all rows less that of the test rows, moved
+to the training set's own mean, ``G_t = (G - G_test) / o - m m'`` with o the training rows' share of the
+weights and m their mean in coordinates centred on all rows. One eigendecomposition a fold gives all alphas,
+and one pass over the row panels gives the predictions of all folds.
 
 Fewer rows than features: each fold has its own row Gram, which costs less than its other work.
 """
@@ -72,9 +72,10 @@ def _fits_by_subtraction(design, y, folds, alphas, factor, standardize):
         else:  # a splitter that leaves rows out, or repeats them
             counts = np.bincount(train, minlength=design.n)
             inside, share = counts.astype(np.float64), float(design.weights @ counts)
-            gram = sum(
-                design.gram(rows=np.flatnonzero(counts >= level)) for level in range(1, counts.max() + 1)
-            ) / share
+            gram = (
+                sum(design.gram(rows=np.flatnonzero(counts >= level)) for level in range(1, counts.max() + 1))
+                / share
+            )
         used = design.weights * inside / share
         y_mean, mean = np.zeros(y.shape[1]), np.zeros(design.p)
         if design.fit_intercept:
@@ -95,7 +96,7 @@ def _fits_by_subtraction(design, y, folds, alphas, factor, standardize):
 
 
 def _constant(design, squares, mean, used):
-    """Columns that are constant in the rows in use: their squares are rounding, so the few suspects are looked at."""
+    """Which columns are constant in the rows in use: their squares are rounding, so suspects are looked at."""
     suspects = np.flatnonzero(squares <= _SUSPECT * (design.sq_norms + mean**2 + design.mean**2))
     constant = np.zeros(design.p, dtype=bool)
     if suspects.size:

@@ -1,35 +1,34 @@
 """Ridge for many alphas from one eigendecomposition: any shift costs a diagonal, leave-one-out costs gemms.
 
-Both classes are systems in the sense of `fastreg.solvers.ridge_systems`. Leave-one-out (Rifkin and Lippert 2007,
-here with weights, an intercept and unpenalised columns):
+Both classes are systems in the sense of `fastreg.solvers.ridge_systems`. Leave-one-out (Rifkin and Lippert
+2007, here with weights, an intercept and unpenalised columns):
 
 - primal, with a basis B of coefficient space that diagonalises everything, ``B'(G + cF)B = diag(l + c)`` on
   the penalised part: a row panel ``Z = X̃ B`` gives the fits ``Z [w(c) ∘ B'q]`` and the leverages
-  ``h = s (1 + (Z∘Z) w(c))`` of all shifts as two products, where ``w(c) = 1 / (l + c)``, or 1 in unpenalised directions,
-  and the 1 in h is the intercept's. Row i left out: ``e_i = r_i / (1 - h_i)``.
+  ``h = s (1 + (Z∘Z) w(c))`` of all shifts as two products, where ``w(c) = 1 / (l + c)``, or 1 in unpenalised
+  directions, and the 1 in h is the intercept's. Row i left out: ``e_i = r_i / (1 - h_i)``.
 - dual, with ``N (N'KN) N' = U diag(l) U'`` in the complement N of the intercept and the unpenalised columns:
-  ``c = U [w ∘ U's^½y]``, ``d = (U∘U) w`` and ``s^½ e = c / d``. Nothing is subtracted, so it stays exact for small shifts.
+  ``c = U [w ∘ U's^½y]``, ``d = (U∘U) w`` and ``s^½ e = c / d``. Nothing is subtracted, so it stays exact for
+  small shifts.
 """
 
 import numpy as np
 from scipy.linalg import eigh
 
-from fastreg.solvers.ridge_systems import Dual, split_columns
+from fastreg.solvers.ridge_dual import Dual
+from fastreg.solvers.ridge_systems import _EPS, _TINY, System
 
-_EPS = np.finfo(np.float64).eps
 
-
-class PrimalSpectrum:
+class PrimalSpectrum(System):
     """Eigendecomposition of the p x p Gram in the metric of the penalty, n > p.
 
     Another Gram in the coordinates of `design` can be given, such as that of a part of the rows.
     """
 
-    method, exact = "eigen", True
+    method = "eigen"
 
     def __init__(self, design, factor=None, gram=None):
-        self.design, self.factor = design, factor
-        self.free = None if factor is None else factor == 0
+        super().__init__(design, factor)
         gram = design.gram() if gram is None else gram
         if factor is None:
             self.values, self.basis, self.is_free = *_eigh(gram), None
@@ -45,14 +44,14 @@ class PrimalSpectrum:
             self.is_free = None if self.is_free is None else self.is_free[keep]
 
     def _generalised(self, gram):
-        """Basis whose columns are F-orthonormal, penalised directions made orthogonal to the unpenalised columns."""
-        free, bound = np.flatnonzero(self.free), np.flatnonzero(~self.free)
+        """A basis in the metric F, penalised directions made orthogonal to the unpenalised columns."""
+        free, bound = self.columns, np.flatnonzero(self.factor)
         p, scale = len(gram), 1.0 / np.sqrt(self.factor[bound])
         inner, cross = gram[np.ix_(bound, bound)], gram[np.ix_(free, bound)]
         parts = []
         if free.size:
             values, vectors = _eigh(gram[np.ix_(free, free)])
-            keep = values > _EPS * free.size * max(values[-1], np.finfo(np.float64).tiny)
+            keep = values > _EPS * free.size * max(values[-1], _TINY)
             whitened = vectors[:, keep] / np.sqrt(values[keep])
             cross = whitened.T @ cross
             inner = inner - cross.T @ cross
@@ -81,35 +80,50 @@ class PrimalSpectrum:
         return (self.basis @ scores.reshape(len(scores), -1)).reshape(len(cross), len(shifts), -1)
 
     def fit(self, y, cross, shift):
-        cross = self.design.xt_r(y) if cross is None else cross
-        return self.basis @ (self.weights_at(shift) * (self.basis.T @ cross))
+        return self.solve(self.design.xt_r(y) if cross is None else cross, shift)
 
-    def correct(self, w, z, r, shift):
-        return w + self.basis @ (self.weights_at(shift) * (self.basis.T @ z))
-
-    def split(self, r, g, shift):
-        return split_columns(self.design, r, g, np.flatnonzero(self.free))
+    def solve(self, right, shift):
+        return self.basis @ (self.weights_at(shift) * (self.basis.T @ right))
 
     def leave_one_out(self, y, shifts):
-        """Yield (rows, errors, fits): leave-one-out errors and ordinary residuals, (rows, n_shifts, T), by row panel."""
-        design, weights = self.design, self.weights_at(shifts)
+        """Yield (rows, errors), the leave-one-out errors (rows, T, n_shifts), by row panel.
+
+        Over a long grid, ``w(c)`` has a small numerical rank (it is a Cauchy matrix), so the products over
+        all shifts are made with its left factor, and only the small results are spread over the grid.
+        """
+        design = self.design
+        weights, spread = self._compressed(shifts)
         scores = self.basis.T @ design.xt_r(y)
-        fits = (weights[:, :, None] * scores[:, None, :]).reshape(len(weights), -1)
-        z = out = None
+        fits = (scores[:, :, None] * weights[:, None, :]).reshape(len(weights), -1)
+        z = None
         for start, stop, block in design.panels():
             if z is None or len(z) < stop - start:
-                z, out = np.empty((stop - start, len(weights))), np.empty((stop - start, fits.shape[1]))
+                z = np.empty((stop - start, len(weights)))
             panel = np.matmul(block, self.basis, out=z[: stop - start])
-            residual = np.matmul(panel, fits, out=out[: stop - start]).reshape(stop - start, len(shifts), -1)
-            np.subtract(y[start:stop, None, :], residual, out=residual)
+            errors = (panel @ fits).reshape(stop - start, y.shape[1], -1)
             np.multiply(panel, panel, out=panel)
             slack = panel @ weights
+            if spread is not None:
+                errors, slack = errors @ spread, slack @ spread
+            np.subtract(y[start:stop, :, None], errors, out=errors)
             if design.fit_intercept:
                 slack += 1.0
             slack *= -design.weights[start:stop, None]
             slack += 1.0
-            residual /= np.maximum(slack, _EPS, out=slack)[:, :, None]
-            yield slice(start, stop), residual
+            errors /= np.maximum(slack, _EPS, out=slack)[:, None, :]
+            yield slice(start, stop), errors
+
+    def _compressed(self, shifts):
+        """(left (m, r), right (r, n_shifts)) whose product is `weights_at`, right None for the identity."""
+        weights = self.weights_at(shifts)
+        if len(shifts) < 16:
+            return weights, None
+        scale = self.values + shifts.min() if self.is_free is None else 1.0 / weights.max(axis=1)
+        left, values, right = np.linalg.svd(scale[:, None] * weights, full_matrices=False)
+        rank = int(np.sum(values > _EPS * values[0])) if values.size else 0
+        if rank > 0.7 * len(shifts):
+            return weights, None
+        return left[:, :rank] * values[:rank] / scale[:, None], right[:rank]
 
 
 class DualSpectrum(Dual):
@@ -128,24 +142,24 @@ class DualSpectrum(Dual):
 
     def coefs(self, y, shifts):
         """Coefficients (p, n_shifts, T) for centred y (n, T)."""
-        scores = (self.vectors.T @ self._outside(self.root * y))[:, None, :]
+        scores = (self.vectors.T @ self.outside(self.root * y))[:, None, :]
         total = (self.values[:, None] + shifts)[:, :, None]
         least = _EPS * len(self.vectors) * self.values.max(initial=0.0)  # shift 0: minimum norm
-        scores = np.divide(scores, total, out=np.zeros(np.broadcast_shapes(scores.shape, total.shape)), where=total > least)
-        dual = self._outside(self.vectors @ scores.reshape(len(scores), -1))
+        scores = np.where(total > least, scores / np.maximum(total, _TINY), 0.0)
+        dual = self.outside(self.vectors @ scores.reshape(len(scores), -1))
         return self.primal(np.tile(y, (1, len(shifts))), dual).reshape(-1, len(shifts), y.shape[1])
 
     def leave_one_out(self, y, shifts):
         """As in `PrimalSpectrum`, by blocks of rows of the eigenvectors."""
         design, weights = self.design, 1.0 / (self.values[:, None] + shifts)
         scores = self.vectors.T @ (self.root * y)
-        fits = (weights[:, :, None] * scores[:, None, :]).reshape(len(weights), -1)
+        fits = (scores[:, :, None] * weights[:, None, :]).reshape(len(weights), -1)
         for start in range(0, design.n, 1024):
             rows = slice(start, min(start + 1024, design.n))
             vectors = self.vectors[rows]
-            errors = (vectors @ fits).reshape(len(vectors), len(shifts), -1)
+            errors = (vectors @ fits).reshape(len(vectors), y.shape[1], -1)
             slack = (vectors * vectors) @ weights
-            errors /= np.maximum(slack, np.finfo(np.float64).tiny)[:, :, None]
+            errors /= np.maximum(slack, _TINY)[:, None, :]
             yield rows, self.unweight_rows(errors, rows)
 
     def unweight_rows(self, errors, rows):

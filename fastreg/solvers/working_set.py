@@ -17,6 +17,9 @@ from .gram import GramProblem, run_paths
 from .multitask import block_descent
 
 STEP = 0.5              # ratio of alphas between stops on the way
+TALL = 10               # rows a column from which no stops are needed: too many columns in the set do no harm
+NEAR = 1.2              # the same within a set, where a stop costs no pass over X
+SURE = 1.3              # on the way, a column joins where its correlation passes the threshold by so much
 FIRST = 100             # columns that may join a set at once, whatever its size
 GRAM_COLUMNS = 4000     # beyond, a Gram matrix is no longer cheap to hold
 
@@ -36,6 +39,15 @@ class Block:
         self.cols = np.concatenate([self.cols, new])
         self.sub = self.penalty.take(self.cols)
 
+    def keep(self, mask):
+        """Forget the other columns."""
+        m = self.filled
+        self.buffer[: mask[:m].sum(), : mask[:m].sum()] = self.buffer[:m, :m][np.ix_(mask[:m], mask[:m])]
+        self.filled = int(mask[:m].sum())
+        self.cols = self.cols[mask]
+        self.sub = self.penalty.take(self.cols)
+        self.problem = None
+
     def _fill(self):
         m, old = len(self.cols), self.filled
         if m > len(self.buffer):
@@ -52,16 +64,16 @@ class Block:
             self.filled = m
         return self.buffer[:m, :m]
 
-    def solve(self, coef, alpha, tol, max_iter, polish):
-        """Coefficients of the columns, from ``coef``, and the number of iterations."""
+    def solve(self, coef, last, alpha, tol, max_iter, polish):
+        """Coefficients of the columns at alpha, from ``coef`` at ``last``, and the number of iterations."""
         G, q = self._fill(), np.ascontiguousarray(self.q[self.cols])
         if coef.ndim == 2:
             return block_descent(G, q, coef, self.sub, alpha, self.yy, tol, max_iter)[:2]
         if self.problem is None:
             self.problem = GramProblem(len(self.buffer))
         self.problem.bind(G, q, self.yy, self.sub, coef)
-        coefs, _, _, iters = run_paths([self.problem], [np.array([alpha])], tol, max_iter, polish)[0]
-        return coefs[0], int(iters[0])
+        coefs, _, _, iters = run_paths([self.problem], [_between(last, alpha)], tol, max_iter, polish)[0]
+        return coefs[-1], int(iters.sum())
 
 
 class SparseBlock(Block):
@@ -73,10 +85,10 @@ class SparseBlock(Block):
         self.packed = (np.empty(0), np.empty(0, np.int32), np.zeros(1, np.int64))
         self.on_residual = True
 
-    def solve(self, coef, alpha, tol, max_iter, polish):
+    def solve(self, coef, last, alpha, tol, max_iter, polish):
         design, m = self.design, len(self.cols)
         if coef.ndim == 2 or not self.on_residual:
-            return super().solve(coef, alpha, tol, max_iter, polish)
+            return super().solve(coef, last, alpha, tol, max_iter, polish)
         have = len(self.packed[2]) - 1
         if m > have:
             data, indices, indptr = design.storage.take(self.cols[have:], design.mult, design.root)
@@ -86,7 +98,7 @@ class SparseBlock(Block):
         nnz = len(self.packed[0])
         if nnz > m * m / 4 and m <= GRAM_COLUMNS:
             self.on_residual = False
-            return super().solve(coef, alpha, tol, max_iter, polish)
+            return super().solve(coef, last, alpha, tol, max_iter, polish)
         means = design.mean[self.cols] * design.mult[self.cols]
         w = np.clip(coef, self.sub.lower, self.sub.upper)
         used = np.flatnonzero(w)
@@ -100,7 +112,7 @@ class SparseBlock(Block):
                                        alpha, total, tol * self.yy / 2, max_iter, budget)
         if gap > tol * self.yy / 2 and n_iter < max_iter and m <= GRAM_COLUMNS:
             self.on_residual = False
-            more = super().solve(w, alpha, tol, max_iter, polish)
+            more = super().solve(w, alpha, alpha, tol, max_iter, polish)
             return more[0], n_iter + more[1]
         return w, n_iter
 
@@ -121,13 +133,13 @@ class WorkingSet:
     def __init__(self, design, y, q, penalty, coef=None):
         self.design, self.y, self.penalty = design, y, penalty
         self.yy = float(design.weights @ (y * y if y.ndim == 1 else (y * y).sum(axis=1)))
-        sparse = hasattr(design.storage, "take") and y.ndim == 1
+        sparse = design.storage.is_sparse and y.ndim == 1
         self.block = SparseBlock(design, q, self.yy, penalty, y) if sparse else Block(design, q, self.yy, penalty)
         self.inside = np.zeros(design.p, dtype=bool)
         self.coef = np.zeros(q.shape)
         self.r, self.v, self.last = y, q, None
         free = np.flatnonzero((penalty.factor == 0) & (design.sq_norms > 0))
-        start = np.flatnonzero(_size(coef)) if coef is not None else free[:0]
+        start = np.flatnonzero(size_of(coef)) if coef is not None else free[:0]
         self._join(np.union1d(free, start))
         if len(start):
             self.coef[:] = coef
@@ -142,40 +154,40 @@ class WorkingSet:
 
     def _refresh(self):
         """Residual and correlations with it, from scratch: one pass over X."""
-        used = np.flatnonzero(_size(self.coef))
-        self.r = self.y - self.design.xw(self.coef[used], used)
-        if self.design.fit_intercept:
-            self.r -= self.design.weights @ self.r
-        self.v = self.design.xt_r(self.r)
+        self.r, self.v = residual(self.design, self.y, self.coef)
 
-    def certificate(self, alpha):
-        """(gap, primal) of the whole problem at the current coefficients."""
-        weights, r, y = self.design.weights, self.r, self.y
-        if r.ndim == 2:
-            rr, yr = weights @ (r * r).sum(axis=1), weights @ (y * r).sum(axis=1)
-        else:
-            rr, yr = weights @ (r * r), weights @ (y * r)
-        v, w = (self.v, self.coef) if r.ndim == 1 else (_size(self.v), _size(self.coef))
-        return duality_gap(v, w, self.design.sq_norms, self.penalty, alpha, rr, yr, self.yy)
+    def _scores(self):
+        return self.penalty.score(self.v if self.v.ndim == 1 else size_of(self.v))
 
-    def _admit(self, threshold, limit):
-        """Let in the columns of the largest scores above the threshold; how many joined."""
-        score = self.penalty.score(_size(self.v) if self.v.ndim == 2 else self.v)
+    def _admit(self, threshold):
+        """Let in the columns of the largest scores above the threshold, half the support at most; how many joined."""
+        limit = FIRST + self._support() // 2
+        score = self._scores()
         score[self.inside] = -1
         found = np.flatnonzero(score > threshold)
         if len(found) > limit:
             found = found[np.argpartition(-score[found], limit)[:limit]]
         return self._join(found)
 
-    def _solve_block(self, alpha, tol, max_iter, polish):
+    def _solve_block(self, last, alpha, tol, max_iter, polish):
         cols = self.block.cols
         if not len(cols):
             return 1
-        self.coef[cols], n_iter = self.block.solve(np.ascontiguousarray(self.coef[cols]), alpha, tol, max_iter, polish)
+        self.coef[cols], n_iter = self.block.solve(np.ascontiguousarray(self.coef[cols]), last, alpha, tol, max_iter, polish)
         return n_iter
 
+    def _prune(self, threshold):
+        """Drop columns that are 0 and far from entering, once they are many: they cost as much as those that count."""
+        cols = self.block.cols
+        used = size_of(self.coef[cols]) > 0
+        if len(cols) <= 2 * FIRST + 2 * used.sum():
+            return
+        mask = used | (self._scores()[cols] > threshold)
+        self.inside[cols[~mask]] = False
+        self.block.keep(mask)
+
     def _support(self):
-        return int(np.count_nonzero(_size(self.coef[self.block.cols])))
+        return int(np.count_nonzero(size_of(self.coef[self.block.cols])))
 
     def fit(self, alpha, tol, max_iter, polish=0.0):
         """Solve at one alpha to a relative gap; returns (gap, primal, n_iter)."""
@@ -183,24 +195,27 @@ class WorkingSet:
         last = self.last
         if last is None:        # the unpenalised fit comes first, then the largest correlation left
             if len(self.block.cols):
-                self._solve_block(1e300 if l1 else alpha, 0.0, 100, 0.0)
+                self._solve_block(1e300, 1e300, 0.0, 100, 0.0)
                 self._refresh()
-            last = self.penalty.alpha_max(_size(self.v) if self.v.ndim == 2 else self.v)
+            last = self.penalty.alpha_max(self.v if self.v.ndim == 1 else size_of(self.v))
         n_iter = 0
-        while l1 > 0 and last * STEP > alpha:       # on the way: one loose round each
+        wide = self.design.n < TALL * self.design.p
+        while l1 > 0 and wide and last * STEP > alpha:       # on the way: one loose round each
             last *= STEP
-            self._admit(0.6 * last * self.penalty.l1_ratio, FIRST + 2 * self._support())
-            n_iter += self._solve_block(last, 1e-4, max_iter, 0.0)
+            self._prune(last * self.penalty.l1_ratio)
+            self._admit(SURE * last * self.penalty.l1_ratio)
+            n_iter += self._solve_block(last / STEP, last, 1e-4, max_iter, 0.0)
             self._refresh()
-        self._admit(max(2 * l1 - last * self.penalty.l1_ratio, 0.6 * l1), FIRST + 2 * self._support())
+        self._admit(max(2 * l1 - last * self.penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
         inner = tol
         while True:
-            n_iter += self._solve_block(alpha, 0.3 * inner, max(1, max_iter - n_iter), polish)
+            n_iter += self._solve_block(last, alpha, 0.3 * inner, max(1, max_iter - n_iter), polish)
+            last = alpha
             self._refresh()
-            gap, primal = self.certificate(alpha)
+            gap, primal = certificate(self.design, self.y, self.yy, self.r, self.v, self.coef, self.penalty, alpha)
             if gap <= tol * self.yy / 2 or n_iter >= max_iter:
                 break
-            if not self._admit(l1 * (1 + 1e-12), FIRST + self._support()):
+            if not self._admit(l1 * (1 + 1e-12)):
                 if inner < 1e-4 * tol:      # rounding: no more to be had
                     break
                 inner *= 0.1
@@ -208,5 +223,29 @@ class WorkingSet:
         return gap, primal, max(1, n_iter)
 
 
-def _size(a):
+def _between(last, alpha):
+    """Alphas from the last (excluded) to alpha, so close that few columns come or go from one to the next."""
+    steps = int(np.ceil(np.log(last / alpha) / np.log(NEAR))) if last > alpha > 0 else 1
+    return alpha * (last / alpha) ** (np.arange(steps - 1, -1, -1) / steps)
+
+
+def size_of(a):
+    """|a|, or the norms of its rows."""
     return np.abs(a) if a.ndim == 1 else np.sqrt(np.einsum("jt,jt->j", a, a))
+
+
+def residual(design, y, coef):
+    """(r, X̃'(s∘r)) of coefficients of X̃, centred: one pass over X."""
+    used = np.flatnonzero(coef if coef.ndim == 1 else coef.any(axis=1))
+    r = y - design.xw(coef[used], used)
+    if design.fit_intercept:
+        r -= design.weights @ r
+    return r, design.xt_r(r)
+
+
+def certificate(design, y, yy, r, v, coef, penalty, alpha):
+    """(gap, primal) of the whole problem at ``coef``, with r and v from ``residual``."""
+    rr, yr = (float(design.weights @ (z * r if r.ndim == 1 else (z * r).sum(axis=1))) for z in (r, y))
+    if r.ndim == 2:
+        v, coef = size_of(v), size_of(coef)
+    return duality_gap(v, coef, design.sq_norms, penalty, alpha, rr, yr, yy)

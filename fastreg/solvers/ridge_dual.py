@@ -1,0 +1,115 @@
+"""Ridge in n unknowns, for fewer rows than features."""
+
+import numpy as np
+from scipy.linalg.lapack import dpotrs
+
+from fastreg.solvers.ridge_systems import _EPS, _TINY, cholesky, unit_columns
+
+
+class Dual:
+    """Cholesky of the n x n matrix ``K + shift I``, ``K = S^½ X̃ F⁻¹ X̃' S^½``, outside what is free.
+
+    A system in the sense of `fastreg.solvers.ridge_systems`. The coefficients are ``w = F⁻¹ X̃' S^½ d`` for
+    the dual vector d. The intercept's direction s^½ and the span of the unpenalised columns (orthonormal
+    basis Q) are taken out of K, and put back with a harmless eigenvalue, so that the matrix stays positive
+    definite at shift 0 when X has full rank. Right-hand sides are orthogonal to Q, so the answer does not see
+    that eigenvalue.
+
+    The certificate needs one pass over X, not two: ``shift d`` is a dual feasible point whose products with
+    the columns are ``shift F w`` already, and its gap is ``½ |S^½ r - shift d|²``.
+    """
+
+    def __init__(self, design, factor=None, lift=None):
+        self.design = design
+        self.root = np.sqrt(design.weights)[:, None]
+        self.columns = np.empty(0, dtype=np.intp) if factor is None else np.flatnonzero(factor == 0)
+        self.inverse = None
+        if factor is not None:
+            self.inverse = np.divide(1.0, factor, out=np.zeros(design.p), where=factor > 0)[:, None]
+        self.kernel = design.row_gram(None if factor is None else self.inverse[:, 0])
+        self.basis = self.root[:, :0]
+        if self.columns.size:
+            self._take_out_columns()
+        if design.fit_intercept:
+            self.basis = np.hstack([self.root, self.basis])
+        trace = float(self.kernel.trace())
+        self.lift = (trace / design.n if lift is None else lift * trace) or 1.0
+        if self.basis.shape[1]:
+            self.kernel += (self.lift * self.basis) @ self.basis.T
+        self.method = "cholesky"
+        self._cache = (None, None)
+        self._last = None
+
+    def _take_out_columns(self):
+        z = self.root * unit_columns(self.design, self.columns)
+        left, values, right = np.linalg.svd(z, full_matrices=False)
+        keep = values > _EPS * max(z.shape) * max(values[0], _TINY)
+        basis = self.basis = left[:, keep]
+        self._solve_free = (right[keep].T / values[keep]) @ basis.T
+        self.kernel -= basis @ (basis.T @ self.kernel)
+        self.kernel -= (self.kernel @ basis) @ basis.T
+
+    def fit(self, y, cross, shift):
+        self._last = y, self.solve(self.outside(self.root * y), shift)
+        return self.primal(*self._last)
+
+    def certify(self, y, w, shift):
+        r = y - self.design.xw(w)
+        if self.design.fit_intercept:
+            r -= self.design.weights @ r
+        r *= self.root
+        state = r - shift * self._last[1]
+        bound = state if shift > 0 else self._in_span(r)
+        return 0.5 * np.einsum("ij,ij->j", bound, bound), state
+
+    def correct(self, w, state, shift):
+        y, dual = self._last
+        step = self.solve(self.outside(state), shift)
+        self._last = y, dual + step
+        # the gain is the gap's own size here, so there is nothing better to say than the gap
+        return self.primal(*self._last), np.full(w.shape[1], np.inf)
+
+    def solve(self, right, shift):
+        """(K + shift I)⁻¹ in the complement of Q."""
+        found = self._factorise(shift)
+        if isinstance(found, tuple):
+            vectors, inverse = found
+            return self.outside(vectors @ (inverse[:, None] * (vectors.T @ right)))
+        return self.outside(dpotrs(found, right, lower=1)[0])
+
+    def _factorise(self, shift):
+        """A Cholesky factor, or (vectors, 1 / values) of a singular matrix."""
+        if self._cache[0] != shift:
+            matrix = self.kernel.copy()
+            matrix.ravel()[:: self.design.n + 1] += shift
+            found = cholesky(matrix)
+            if found is None:
+                self.method = "eigen"
+                values, vectors = np.linalg.eigh(self.kernel)
+                values = np.maximum(values, 0.0) + shift
+                keep = values > _EPS * self.design.n * max(values[-1], _TINY)
+                found = vectors[:, keep], 1.0 / values[keep]
+            self._cache = (shift, found)
+        return self._cache[1]
+
+    def _in_span(self, weighted):
+        """Projection on the span of X̃ (and of the intercept), of rows that are multiplied by s^½."""
+        found = self._factorise(0.0)
+        return found[0] @ (found[0].T @ weighted) if isinstance(found, tuple) else weighted
+
+    def primal(self, y, dual):
+        """Coefficients (p, k) from dual vectors (n, k)."""
+        w = self.design.xt_r(self.unweight(dual))
+        if self.inverse is not None:
+            w *= self.inverse
+        if self.columns.size:
+            w[self.columns] = self._solve_free @ (self.root * (y - self.design.xw(w)))
+        return w
+
+    def unweight(self, weighted):
+        """S^-½ times the rows; rows of weight 0 are 0."""
+        return np.divide(weighted, self.root, out=np.zeros_like(weighted), where=self.root > 0)
+
+    def outside(self, weighted):
+        """Without its part in the span of Q."""
+        return weighted - self.basis @ (self.basis.T @ weighted) if self.basis.shape[1] else weighted
