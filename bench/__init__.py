@@ -1,1 +1,1 @@
-"""Benchmarks: one judge, seeded workloads, one short file a rival. Start with ``python -m bench.run --help``."""
+"""Benchmarks: one judge, seeded workloads, one short file a rival. See ``bench/run.py``."""

@@ -1,7 +1,7 @@
 """What a fresh process pays once: ``python -m bench.cold IMPORT RIVAL MODULE``.
 
-Prints JSON: seconds to import scikit-learn's linear_model, what the rival's import adds to it, and its first fit (a lasso on
-diabetes), compilation included.
+Prints JSON: seconds to import scikit-learn's linear_model, what the rival's import adds to it, and its first
+fit (a lasso on diabetes), compilation included.
 """
 
 import json

@@ -8,7 +8,6 @@ import time
 import numpy as np
 import psutil
 
-
 # Cores that others may use before a timing counts as disturbed.
 QUIET = 0.15
 
@@ -25,7 +24,8 @@ def _best(function, runs=5):
 def measure(threads, *, quick=False):
     """Read bandwidth (bytes/s) and gemm peaks (flop/s) of this process' threads.
 
-    Reading is one dot product of a vector with itself, a slice a thread: BLAS' level 1 doesn't split it by itself.
+    Reading is one dot product of a vector with itself, a slice a thread: BLAS' level 1 doesn't split it by
+    itself.
     """
     x = np.ones(10_000_000 if quick else 40_000_000)
     slices = np.array_split(x, threads)
@@ -91,7 +91,7 @@ def _own():
 
 
 def wait_for_quiet(patience):
-    """Sleep until others use less than ``QUIET`` cores; False if that didn't happen in ``patience`` seconds."""
+    """Sleep until others use less than ``QUIET`` cores; False if ``patience`` seconds weren't enough."""
     start = time.perf_counter()
     while True:
         with Load() as load:
@@ -104,7 +104,7 @@ def wait_for_quiet(patience):
 
 
 def reset_peak():
-    """Forget the peak of resident memory so far; returns the resident bytes now, or None where that can't be done."""
+    """Forget the peak of resident memory so far; returns the resident bytes now (None: can't be done)."""
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")

@@ -1,15 +1,16 @@
 """The one judge: how far from the optimum are these coefficients?
 
 Everything is float64 and is computed from the returned coefficients and intercept alone; what a solver says
-about itself is never used. With v = X'r/n and r the residual (centred when an intercept is fitted, because the dual
-point has to be orthogonal to the constant),
+about itself is never used. With v = X'r/n and r the residual (centred when an intercept is fitted, because
+the dual point has to be orthogonal to the constant),
 
     P(w, b) = ||y - Xw - b||^2 / 2n + l1 ||w||_1 + l2/2 ||w||^2
     D(s r)  = s <y, r>/n - s^2 ||r||^2 / 2n - sum_j (|s v_j| - l1)_+^2 / (2 l2)
 
-(l2 = 0: the last sum becomes the constraint |s v_j| <= l1). D is maximised over the scale s exactly: it is concave and
-piecewise quadratic. The figure reported is (P - D) / P(0), P(0) being the objective of the best constant
-(of zero, without an intercept). Multi-task problems replace |w_j| and |v_j| by the norms of the rows.
+(l2 = 0: the last sum becomes the constraint |s v_j| <= l1). D is maximised over the scale s exactly: it is
+concave and piecewise quadratic. The figure reported is (P - D) / P(0), P(0) being the objective of the best
+constant (of zero, without an intercept). Multi-task problems replace |w_j| and |v_j| by the norms of the
+rows.
 
 The bound is the textbook Fenchel dual (Boyd and Vandenberghe, Convex Optimization, 5.2).
 """

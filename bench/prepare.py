@@ -33,8 +33,9 @@ def reference_curve(work, task, cache, quick):
 def least_work(work, task):
     """Bytes of X and the flops that no method known to us avoids.
 
-    Ridge: one Gram matrix of the short side; leave-one-out: that, X times the eigenvectors, and two products for each alpha;
-    cross-validation: one Gram matrix for all folds. Lasso: one X'r for each certificate, or a Gram matrix where that is less.
+    Ridge: one Gram matrix of the short side; leave-one-out: that, X times the eigenvectors, and two products
+    for each alpha; cross-validation: one Gram matrix for all folds. Lasso: one X'r for each certificate, or a
+    Gram matrix where that is less.
     """
     X, alphas = task.X, task.alphas.size
     n, p = X.shape

@@ -1,13 +1,15 @@
 """RESULTS.md from results.json."""
 
 from bench.data import WORKS
+from bench.machine import QUIET
 
 HEADER = """# Benchmark results
 
-Made by `make bench` (`python -m bench.run`); how it is measured: [run.py](run.py), the judge: [objective.py](objective.py).
-Ratios are of times in the same run. Workloads L are simulated and seeded ([data.py](data.py)), L7 is diabetes, the last three are real
-data. *asked*: the ratio wanted, by the best rival unless named. *floor*: max(bytes of X / read bandwidth, flops / dgemm peak) with both
-measured in the same run; *passes*: how often X could have been read meanwhile.
+Made by `make bench` (`python -m bench.run`); how it is measured: [run.py](run.py), the judge:
+[objective.py](objective.py). Ratios are of times in the same run. Workloads L are simulated and seeded
+([data.py](data.py)), L7 is diabetes, the last three are real data. *asked*: the ratio wanted, by the best
+rival unless named. *floor*: max(bytes of X / read bandwidth, flops / dgemm peak) with both measured in the
+same run; *passes*: how often X could have been read meanwhile.
 """
 
 
@@ -25,7 +27,7 @@ def line(name, entry):
         if found["verdict"] and "curve_error" in found["verdict"]:
             gap += f" curve {found['verdict']['curve_error']:.1e}"
         tol = "" if found["tol"] is None else f"tol {found['tol']:.0e}"
-        noisy = " DISTURBED" if found["disturbed"] > 0.15 else ""
+        noisy = " DISTURBED" if found["disturbed"] > QUIET else ""
         parts.append(f"{level}: {ms(found['seconds'])} ms ({found['runs']} runs) {tol} {gap}{noisy}")
     if "status" in entry:
         parts.append(entry["status"])
@@ -33,7 +35,7 @@ def line(name, entry):
 
 
 def best_rival(row, level, prefix=None):
-    """Name and entry of the quickest rival of fastreg's run that reached the level; prefix: one rival's variants."""
+    """Name and entry of the quickest rival in fastreg's run to reach the level (prefix: of its variants)."""
     run = row["rivals"].get("fastreg", {}).get("run")
     found = [
         (entry["levels"][level]["seconds"], name)
@@ -41,7 +43,11 @@ def best_rival(row, level, prefix=None):
         if level in entry["levels"]
         and name != "fastreg"
         and (run is None or entry["run"] == run)
-        and (name.split("-")[0] == prefix if prefix not in (None, "bare") else entry["floor"] == (prefix == "bare"))
+        and (
+            name.split("-")[0] == prefix
+            if prefix not in (None, "bare")
+            else entry["floor"] == (prefix == "bare")
+        )
         and (prefix != "bare" or name == "bare")
     ]
     return min(found, default=(None, None))
@@ -115,7 +121,7 @@ def everyone(row, levels):
             notes.append("no rival: bare calls")
         if run is not None and entry["run"] != run:
             notes.append("another run")
-        if any(found["disturbed"] > 0.15 for found in entry["levels"].values()):
+        if any(found["disturbed"] > QUIET for found in entry["levels"].values()):
             notes.append("disturbed")
         lines.append(f"| {name} | {' | '.join(times)} | {', '.join(gaps)} | {'; '.join(notes)} |")
     return lines
@@ -124,7 +130,7 @@ def everyone(row, levels):
 def memory_table(rows):
     lines = [
         "\n## Memory\n",
-        "Peak resident memory of the first fit above what was there with X loaded, MB (compiled code of numba included).\n",
+        "Peak resident memory of the first fit above what was there with X loaded, MB.\n",
         "| work | X | " + " | ".join(MEMORY_RIVALS) + " |",
         "|---|---|" + "---|" * len(MEMORY_RIVALS),
     ]
@@ -147,11 +153,14 @@ MEMORY_RIVALS = ("fastreg", "sklearn", "sklearn-gram", "skglm", "adelie", "celer
 def cold_table(cold):
     lines = [
         "\n## A fresh process\n",
-        "| | import after scikit-learn's linear_model, s | first fit (lasso on diabetes), ms | second fit, ms |",
+        "Import: on top of scikit-learn's linear_model. Fits: lasso on diabetes, compilation included.\n",
+        "| | import, s | first fit, ms | second fit, ms |",
         "|---|---|---|---|",
     ]
     for name, found in cold.items():
-        lines.append(f"| {name} | {found['adds']:.3f} | {ms(found['first_fit'])} | {ms(found['second_fit'])} |")
+        lines.append(
+            f"| {name} | {found['adds']:.3f} | {ms(found['first_fit'])} | {ms(found['second_fit'])} |"
+        )
     base = min((found["sklearn"] for found in cold.values()), default=None)
     if base is not None:
         lines.append(f"\nscikit-learn's linear_model itself: {base:.2f} s.")
@@ -162,8 +171,8 @@ def markdown(results):
     """The whole report."""
     rows = results["rows"]
     complete = {key: row for key, row in rows.items() if "rivals" in row}
-    levels = sorted({level for row in complete.values() for e in row["rivals"].values() for level in e["levels"]},
-                    key=float, reverse=True)  # fmt: skip
+    entries = [entry for row in complete.values() for entry in row["rivals"].values()]
+    levels = sorted({level for entry in entries for level in entry["levels"]}, key=float, reverse=True)
     threads = sorted({row["threads"] for row in complete.values()}, reverse=True)
     lines = [HEADER]
     about = results.get("machine")
@@ -177,8 +186,9 @@ def markdown(results):
                 f"sgemm {top['sgemm_flops']:.0f} GF on {max(threads)} threads."
             )
         lines.append(
-            f"Machine: {about['cores']} cores, {about['architecture']} with {', '.join(about['instructions'])}, "
-            f"{about['memory_gib']} GiB, {about['system']}, Python {about['python']}.{speed}"
+            f"Machine: {about['cores']} cores, {about['architecture']} with "
+            f"{', '.join(about['instructions'])}, {about['memory_gib']} GiB, {about['system']}, "
+            f"Python {about['python']}.{speed}"
         )
     for count in threads:
         for level in reversed(levels):
@@ -198,7 +208,11 @@ def markdown(results):
         if "status" in row:
             lines.append(f"\n{key}: {row['status']}")
     lines.append("\n## Versions\n")
-    lines.append(", ".join(f"{name} {version}" for name, version in results.get("versions", {}).items()) + ".")
+    lines.append(
+        ", ".join(f"{name} {version}" for name, version in results.get("versions", {}).items()) + "."
+    )
     if results.get("missing"):
-        lines.append("Not here: " + "; ".join(f"{name} ({why})" for name, why in results["missing"].items()) + ".")
+        lines.append(
+            "Not here: " + "; ".join(f"{name} ({why})" for name, why in results["missing"].items()) + "."
+        )
     return "\n".join(lines) + "\n"

@@ -1,18 +1,19 @@
 """Run the benchmark: ``python -m bench.run`` (or ``make bench``, which installs the rivals first).
 
     python -m bench.run                                # everything, two threads, about half an hour
-    python -m bench.run --quick                        # small sizes, to try the machinery out; results are kept apart
-    python -m bench.run --work L1,L2a --rivals fastreg,sklearn,skglm --threads 1,2
-    python -m bench.run --level 1e-4,1e-6 --limit 120
-    python -m bench.run --report                       # only write RESULTS.md again from the JSON
+    python -m bench.run --quick                        # small sizes, to try the machinery out; results are
+    kept apart python -m bench.run --work L1,L2a --rivals fastreg,sklearn,skglm --threads 1,2 python -m
+    bench.run --level 1e-4,1e-6 --limit 120 python -m bench.run --report                       # only write
+    RESULTS.md again from the JSON
 
-Each (rival, workload, threads) is a process of its own with the threads of OpenMP, OpenBLAS, MKL and numba set. One judge (objective.py)
-computes the relative duality gap from the returned coefficients; the loosest tolerance of a rival's grid that
-reaches the level counts, as the median of at least three runs. Timed is all of ``fit``; making the data, imports and compile warm-up
-are not (cold.py reports them). A rival over the time limit, or whose one fit takes more than ``--cutoff`` times the best so far, is
-reported as such. Results are merged into the JSON a row at a time, so that pieces can be rerun; times of different runs
-are never set against each other. The machine should be otherwise idle: every run looks at the load and repeats a disturbed round.
-Data sets are kept in ``--cache`` (about 1 GB).
+Each (rival, workload, threads) is a process of its own with the threads of OpenMP, OpenBLAS, MKL and numba
+set. One judge (objective.py) computes the relative duality gap from the returned coefficients; the loosest
+tolerance of a rival's grid that reaches the level counts, as the median of at least three runs. Timed is all
+of ``fit``; making the data, imports and compile warm-up are not (cold.py reports them). A rival over the time
+limit, or whose one fit takes more than ``--cutoff`` times the best so far, is reported as such. Results are
+merged into the JSON a row at a time, so that pieces can be rerun; times of different runs are never set
+against each other. The machine should be otherwise idle: every run looks at the load and repeats a disturbed
+round. Data sets are kept in ``--cache`` (about 1 GB).
 """
 
 import argparse
@@ -37,18 +38,36 @@ def arguments(argv=None):
     parser = argparse.ArgumentParser(prog="python -m bench.run", description="Run the benchmark.")
     add = parser.add_argument
     add("--work", help="workloads, comma-separated; default: all of " + ", ".join(WORKS))
-    add("--rivals", help="rivals (sklearn-gram) or all variants of one (sklearn), comma-separated; default: all")
+    add(
+        "--rivals",
+        help="rivals (sklearn-gram) or all variants of one (sklearn), comma-separated; default: all",
+    )
     add("--threads", default="2", help="comma-separated; default: 2")
     add("--level", default="1e-6", help="relative gaps to reach, comma-separated; default: 1e-6")
     add("--limit", type=float, default=90.0, help="seconds for one rival on one workload, warm-up included")
-    add("--cutoff", type=float, default=8.0, help="give a rival up when one fit takes this many times the best so far")
-    add("--patience", type=float, default=60.0, help="seconds to wait for a quiet machine; 0: neither wait nor repeat")
+    add(
+        "--cutoff",
+        type=float,
+        default=8.0,
+        help="give a rival up when one fit takes this many times the best so far",
+    )
+    add(
+        "--patience",
+        type=float,
+        default=60.0,
+        help="seconds to wait for a quiet machine; 0: neither wait nor repeat",
+    )
     add("--quick", action="store_true", help="small sizes")
     add("--no-cold", action="store_true", help="leave out imports and first fits")
     add("--cold", action="store_true", help="only imports and first fits")
     add("--report", action="store_true", help="only write the report again")
     add("--out", type=Path, help="JSON; the report goes beside it. Default: bench/results.json")
-    add("--cache", type=Path, default=Path(tempfile.gettempdir()) / "fastreg-bench", help="where data sets are kept")
+    add(
+        "--cache",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "fastreg-bench",
+        help="where data sets are kept",
+    )
     options = parser.parse_args(argv)
     options.work = options.work.split(",") if options.work else list(WORKS)
     unknown = [name for name in options.work if name not in WORKS]
@@ -67,12 +86,17 @@ def environment(threads):
 
 
 def child(module, *args, threads, timeout=None):
-    """Run a module of ours in a fresh process; returns (seconds, exit code or None at the limit, last line of stderr)."""
+    """Run a module of ours in a fresh process: (seconds, exit code or None, last line of stderr, stdout)."""
     command = [sys.executable, "-W", "ignore", "-m", f"bench.{module}", *map(str, args)]
     start = time.perf_counter()
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command, env=environment(threads), stdout=output, stderr=errors, cwd=HERE.parent, stdin=subprocess.DEVNULL
+            command,
+            env=environment(threads),
+            stdout=output,
+            stderr=errors,
+            cwd=HERE.parent,
+            stdin=subprocess.DEVNULL,
         )
         try:
             code = process.wait(timeout)
@@ -87,7 +111,12 @@ def child(module, *args, threads, timeout=None):
         errors.seek(0)
         output.seek(0)
         lines = errors.read().decode(errors="replace").strip().splitlines()
-        return time.perf_counter() - start, code, lines[-1] if lines else "", output.read().decode(errors="replace")
+        return (
+            time.perf_counter() - start,
+            code,
+            lines[-1] if lines else "",
+            output.read().decode(errors="replace"),
+        )
 
 
 def run_rival(rival, work, threads, prepared, options, give_up):
@@ -106,7 +135,9 @@ def run_rival(rival, work, threads, prepared, options, give_up):
         if options.patience:
             machine.wait_for_quiet(options.patience)
         # Waiting for a quiet machine between rounds is not the rival's fault.
-        seconds, code, error, _ = child("worker", asked, events, threads=threads, timeout=limit + options.patience)
+        seconds, code, error, _ = child(
+            "worker", asked, events, threads=threads, timeout=limit + options.patience
+        )
         text = events.read_text() if events.exists() else ""
     result = {"floor": rival.floor, "attempts": [], "levels": {}, "package": rival.package}
     for line in text.splitlines():
@@ -122,18 +153,25 @@ def run_rival(rival, work, threads, prepared, options, give_up):
             result["memory_above_x"] = event["above_x"]
         elif kind == "give_up":
             result["status"] = f"given up: one fit {event['seconds']:.1f} s, over {event['after']:.1f} s"
+    gaps = [a["verdict"]["gap"] for a in result["attempts"] if a["verdict"]]
     if code is None:
-        result["status"] = f"over the limit of {limit:.0f} s"
+        result["status"] = f"over the limit of {limit:.0f} s" + (f" at gap {min(gaps):.0e}" if gaps else "")
         # Killed within the repeats: the fit that reached the level was seen once, and counts once.
         for level in options.levels:
             last = result["attempts"][-1] if result["attempts"] else None
-            if f"{level:g}" not in result["levels"] and last and last["verdict"] and last["verdict"]["gap"] <= level:
+            if (
+                f"{level:g}" not in result["levels"]
+                and last
+                and last["verdict"]
+                and last["verdict"]["gap"] <= level
+            ):
                 result["levels"][f"{level:g}"] = {**last, "runs": 1, "disturbed": 0.0}
     elif code != 0:
         result["status"] = f"failed: {error}"
     elif len(result["levels"]) < len(options.levels) and "status" not in result:
-        gaps = [a["verdict"]["gap"] for a in result["attempts"] if a["verdict"]]
-        result["status"] = f"tightest tolerance leaves a gap of {min(gaps):.0e}" if gaps else "nothing came back"
+        result["status"] = (
+            f"tightest tolerance leaves a gap of {min(gaps):.0e}" if gaps else "nothing came back"
+        )
     result["wall"] = seconds
     return result
 
@@ -171,7 +209,12 @@ def run_work(work, threads, rivals, row, options, run_id):
         reason = rival.skip(work)
         if reason:
             if reason != "not offered":
-                entries[rival.name] = {"floor": rival.floor, "levels": {}, "status": f"not run: {reason}", "run": run_id}
+                entries[rival.name] = {
+                    "floor": rival.floor,
+                    "levels": {},
+                    "status": f"not run: {reason}",
+                    "run": run_id,
+                }
             continue
         best = best_time(fresh, strictest)
         give_up = options.limit if best is None else max(5.0, options.cutoff * best)
@@ -188,7 +231,9 @@ def cold(rivals):
             continue
         seen = []
         for _ in range(3):
-            _, code, error, output = child("cold", rival.imports, rival.name, rival.module, threads=2, timeout=120)
+            _, code, error, output = child(
+                "cold", rival.imports, rival.name, rival.module, threads=2, timeout=120
+            )
             if code:
                 say(f"  {rival.name}: {error}")
                 break

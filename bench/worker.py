@@ -1,7 +1,8 @@
 """One rival on one workload in a process of its own: ``python -m bench.worker REQUEST.json EVENTS.jsonl``.
 
-Each event is one line, written at once: what was found before a time limit struck is kept. Fits go from the loosest
-tolerance to the tightest until the judge finds the gap small enough; that tolerance is then repeated and its median counts.
+Each event is one line, written at once: what was found before a time limit struck is kept. Fits go from the
+loosest tolerance to the tightest until the judge finds the gap small enough; that tolerance is then repeated
+and its median counts.
 """
 
 import gc
@@ -35,7 +36,7 @@ def fit(rival, work, task, X, tol):
 
 
 def judge(work, task, answers, reference):
-    """Relative gap (of a path: the worst) and, for cross-validation, the error of the curve; None for a bare call."""
+    """Relative gap (of a path: the worst) and, for cross-validation, the curve's error; bare calls: None."""
     if isinstance(answers[0], np.ndarray):
         return None
     tasks = [task] if task.y.ndim == 1 else [task.target(t) for t in range(task.y.shape[1])]
@@ -74,7 +75,7 @@ def reaches(verdict, level):
 
 
 def repeat(rival, work, task, X, tol, first, budget, patience):
-    """Median of at least three runs (while the budget lasts), more of short ones; a disturbed round is run again."""
+    """Median of at least three runs (budget allowing), more of short ones; repeats a disturbed round."""
     spent = first
     for attempt in range(3):
         runs = [first] if attempt == 0 else []
@@ -91,27 +92,24 @@ def repeat(rival, work, task, X, tol, first, budget, patience):
         if load.others < machine.QUIET or patience == 0.0 or spent + 3 * runs[-1] > budget:
             break
         machine.wait_for_quiet(patience / 3.0)
-    return {"runs": len(runs), "seconds": statistics.median(runs), "least": min(runs), "disturbed": load.others}
+    return {
+        "runs": len(runs),
+        "seconds": statistics.median(runs),
+        "least": min(runs),
+        "disturbed": load.others,
+    }
 
 
-def main(request_path, events_path):
-    with open(request_path) as file:
-        request = json.load(file)
-    events = open(events_path, "w", buffering=1)
-
-    def say(event, **fields):
-        events.write(json.dumps({"event": event, **fields}) + "\n")
-
-    warnings.simplefilter("ignore")
+def solve(request, say):
+    """Find the loosest tolerance for each level asked; ``say(event, **fields)`` at every step."""
     rival = next(r for r in load_rivals(modules=[request["module"]])[0] if r.name == request["rival"])
     work = WORKS[request["work"]]
     task = problem(work, request["cache"], quick=request["quick"], threads=request["threads"])
     X = rival.layout(task.X)
     reference = None if request["reference"] is None else np.load(request["reference"])
     tiny = task.tiny()
-    with_compile = fit(rival, work, tiny, tiny.X if rival.order == "F" else rival.layout(tiny.X),
-                       rival.grid(work.family)[0])[0]  # fmt: skip
-    say("warm", seconds=with_compile)
+    compiling, _ = fit(rival, work, tiny, rival.layout(tiny.X), rival.grid(work.family)[0])
+    say("warm", seconds=compiling)
 
     budget = min(request["limit"] * 0.6, 60.0)  # a fit of a minute is not run again
     levels = sorted(request["levels"], reverse=True)
@@ -133,7 +131,14 @@ def main(request_path, events_path):
         if seconds > request["give_up"]:
             say("give_up", seconds=seconds, after=request["give_up"])
             break
-    say("end")
+
+
+def main(request_path, events_path):
+    warnings.simplefilter("ignore")
+    with open(request_path) as file:
+        request = json.load(file)
+    with open(events_path, "w", buffering=1) as events:
+        solve(request, lambda event, **fields: events.write(json.dumps({"event": event, **fields}) + "\n"))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def test_solution_is_the_least_squares_one(design, shape, targets, fit_intercept
 @pytest.mark.parametrize("shape", [(40, 7), (7, 40), (20, 20)], ids=str)
 @pytest.mark.parametrize("free", [0, 2])
 def test_gap_is_the_distance_to_the_optimum(design, shape, free):
-    """The certificate of a coefficient vector that is not optimal bounds its suboptimality, and not by much."""
+    """The certificate of coefficients that are not optimal bounds their suboptimality."""
     X, y, weight, factor = problem(*shape, weighted=True, free=free)
     d, alpha = design(X, weight), 3.0
     best = solve_ridge(d, y, alpha, factor)

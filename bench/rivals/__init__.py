@@ -1,8 +1,9 @@
 """One short file a rival: how it is called, how it likes its input, which tolerances it is tried at.
 
-A module defines ``RIVALS``, a list of ``Rival``. The functions take ``(X, y, problem, tol)`` and return what a user would have
-after the fit: (coef, intercept), for a path (coefs, intercepts), for "cv" and "loo" a dict with alpha, coef, intercept
-and, where the rival keeps it, curve (mean test error for each alpha of the problem, in its order).
+A module defines ``RIVALS``, a list of ``Rival``. The functions take ``(X, y, problem, tol)`` and return
+what a user would have after the fit: (coef, intercept), for a path (coefs, intercepts), for "cv" and "loo" a
+dict with alpha, coef, intercept and, where the rival keeps it, curve (mean test error for each alpha of the
+problem, in its order) or score (the least).
 """
 
 import importlib
@@ -79,9 +80,13 @@ def load_rivals(names=None, modules=MODULES):
     for module in modules:
         try:
             found = importlib.import_module(f"bench.rivals.{module}").RIVALS
-        except Exception as error:  # a rival that can't be imported, whatever the reason, is reported and left out
+        except (
+            Exception
+        ) as error:  # a rival that can't be imported, whatever the reason, is reported and left out
             if names is None or any(n.split("-")[0] == module for n in names):
                 missing[module] = f"{type(error).__name__}: {error}"
             continue
-        rivals += [replace(r, module=module) for r in found if names is None or r.name in names or module in names]
+        rivals += [
+            replace(r, module=module) for r in found if names is None or r.name in names or module in names
+        ]
     return rivals, missing

@@ -1,4 +1,4 @@
-"""adelie: group elastic net; naive and covariance methods. It stops at 90 % deviance unless early_exit=False."""
+"""adelie: group elastic net; naive and covariance methods. It stops at 90 % deviance unless told not to."""
 
 import warnings
 
@@ -20,8 +20,8 @@ def _matrix(X, threads):
 def _solve(X, y, problem, tol, weights=None):
     state = ad.grpnet(
         X, ad.glm.gaussian(y, weights=weights), alpha=problem.l1_ratio, lmda_path=problem.alphas,
-        intercept=problem.fit_intercept, tol=tol, early_exit=False, n_threads=problem.threads, progress_bar=False,
-        max_iters=10_000_000,
+        intercept=problem.fit_intercept, tol=tol, early_exit=False, n_threads=problem.threads,
+        progress_bar=False, max_iters=10_000_000,
     )  # fmt: skip
     return state.betas, np.asarray(state.intercepts)
 
@@ -62,14 +62,16 @@ def cv(X, y, problem, tol):
     coefs, intercepts = _solve(matrix, y, problem, tol)
     best = int(np.argmin(curve))
     return {
-        "alpha": problem.alphas[best], "coef": coefs.toarray()[best], "intercept": intercepts[best], "curve": curve,
+        "alpha": problem.alphas[best], "coef": coefs.toarray()[best], "intercept": intercepts[best], "curve":
+        curve,
     }  # fmt: skip
 
 
 def ridge(X, y, problem, tol):
     state = ad.grpnet(
         _matrix(X, problem.threads), ad.glm.gaussian(y), alpha=0.0, lmda_path=problem.alphas / len(y),
-        intercept=problem.fit_intercept, tol=tol, early_exit=False, n_threads=problem.threads, progress_bar=False,
+        intercept=problem.fit_intercept, tol=tol, early_exit=False, n_threads=problem.threads,
+        progress_bar=False,
     )  # fmt: skip
     return state.betas.toarray()[0], float(state.intercepts[0])
 
@@ -78,7 +80,7 @@ WIDE = "a Gram matrix of 20000 columns"
 TOLS = {"default": tuple(10.0**-k for k in range(7, 18))}
 RIVALS = [
     Rival("adelie-cov", "adelie", "adelie", {"single": cov_single, "path": cov_path}, TOLS,
-          skips={name: WIDE for name in ("L2a", "L2b", "L2path", "L3", "L3path", "L4b", "L4c", "NCI60")}
+          skips=dict.fromkeys(("L2a", "L2b", "L2path", "L3", "L3path", "L4b", "L4c", "NCI60"), WIDE)
           | {"L7lasso": "knows no intercept"}),
     Rival("adelie", "adelie", "adelie", {"single": single, "path": path, "cv": cv, "ridge": ridge}, TOLS),
 ]  # fmt: skip

@@ -17,7 +17,14 @@ def single(X, y, problem, tol):
 def path(X, y, problem, tol):
     if not problem.fit_intercept:
         coefs = celer_path(
-            X, y, "lasso", alphas=problem.alphas, l1_ratio=problem.l1_ratio, tol=tol, max_iter=1000, prune=True
+            X,
+            y,
+            "lasso",
+            alphas=problem.alphas,
+            l1_ratio=problem.l1_ratio,
+            tol=tol,
+            max_iter=1000,
+            prune=True,
         )[1]
         return coefs.T, 0.0
     model = Lasso(fit_intercept=True, tol=tol, max_iter=1000, warm_start=True)  # its path function knows none

@@ -48,7 +48,12 @@ def ridge(X, y, problem, tol):
 
 def loo(X, y, problem, tol):
     model = fastreg.RidgeCV(alphas=problem.alphas, fit_intercept=problem.fit_intercept).fit(X, y)
-    return {"alpha": model.alpha_, "coef": model.coef_, "intercept": model.intercept_, "score": model.best_score_}
+    return {
+        "alpha": model.alpha_,
+        "coef": model.coef_,
+        "intercept": model.intercept_,
+        "score": model.best_score_,
+    }
 
 
 RIVALS = [

@@ -1,4 +1,4 @@
-"""glmnet through python-glmnet (its Fortran). Standardises y: l1_ratio < 1 agrees for y of variance 1 only."""
+"""glmnet through python-glmnet (its Fortran). With l1_ratio < 1 it agrees for y of variance 1 only."""
 
 import numpy as np
 from glmnet import ElasticNet

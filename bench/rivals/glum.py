@@ -7,8 +7,8 @@ from . import Rival
 
 def _fit(X, y, problem, tol, alpha, solver):
     model = GeneralizedLinearRegressor(
-        family="normal", alpha=alpha, l1_ratio=problem.l1_ratio, fit_intercept=problem.fit_intercept, solver=solver,
-        gradient_tol=tol, max_iter=1000,
+        family="normal", alpha=alpha, l1_ratio=problem.l1_ratio, fit_intercept=problem.fit_intercept,
+        solver=solver, gradient_tol=tol, max_iter=1000,
     )  # fmt: skip
     model.fit(X, y)
     return model.coef_, model.intercept_
@@ -27,6 +27,6 @@ RIVALS = [
     Rival(
         "glum", "glum", "glum", {"single": single, "ridge": ridge},
         {"default": tuple(10.0**-k for k in range(3, 12))},
-        skips={name: WIDE for name in ("L3", "L6c")},
+        skips=dict.fromkeys(("L3", "L6c"), WIDE),
     ),
 ]  # fmt: skip

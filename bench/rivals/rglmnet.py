@@ -1,4 +1,4 @@
-"""glmnet of R, where Rscript and r-cran-glmnet are installed. R times the fit itself; the hand-over is not counted."""
+"""glmnet of R, where Rscript and r-cran-glmnet are installed. R times the fit, not the hand-over."""
 
 import os
 import shutil
@@ -18,13 +18,15 @@ num <- function(f, k) readBin(file.path(dir, f), "double", k)
 int <- function(f, k) readBin(file.path(dir, f), "integer", k)
 d <- int("shape", 5)
 if (d[4] == 1) {
-  X <- new("dgCMatrix", x = num("data", d[5]), i = int("indices", d[5]), p = int("indptr", d[2] + 1), Dim = d[1:2])
+  X <- new("dgCMatrix", x = num("data", d[5]), i = int("indices", d[5]), p = int("indptr", d[2] + 1),
+           Dim = d[1:2])
 } else X <- matrix(num("data", d[1] * d[2]), d[1], d[2])
 y <- num("y", d[1]); lambda <- num("lambda", d[3]); opt <- num("options", 3)
 glmnet.control(fdev = 0, devmax = 1)
-s <- system.time(fit <- glmnet(X, y, alpha = opt[1], lambda = lambda, standardize = FALSE, intercept = opt[2] == 1,
-                               thresh = opt[3], maxit = 1e8))
-writeBin(as.vector(as.matrix(fit$beta)), file.path(dir, "beta")); writeBin(as.vector(fit$a0), file.path(dir, "a0"))
+s <- system.time(fit <- glmnet(X, y, alpha = opt[1], lambda = lambda, standardize = FALSE,
+                               intercept = opt[2] == 1, thresh = opt[3], maxit = 1e8))
+writeBin(as.vector(as.matrix(fit$beta)), file.path(dir, "beta"))
+writeBin(as.vector(fit$a0), file.path(dir, "a0"))
 writeBin(s[["elapsed"]], file.path(dir, "seconds"))
 """
 
@@ -66,7 +68,8 @@ def single(X, y, problem, tol):
 _available()
 RIVALS = [
     Rival(
-        "R-glmnet", "", "", {"single": single, "path": path}, {"default": tuple(10.0**-k for k in range(7, 19))},
-        skips={name: "R's clock is too coarse" for name in ("L7lasso", "L7path")},
+        "R-glmnet", "", "", {"single": single, "path": path},
+        {"default": tuple(10.0**-k for k in range(7, 19))},
+        skips=dict.fromkeys(("L7lasso", "L7path"), "R's clock is too coarse"),
     ),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""skglm: coordinate descent with working sets (Anderson) and on the Gram matrix. tol bounds the KKT violation."""
+"""skglm: coordinate descent with working sets, and on the Gram matrix. tol bounds the KKT violation."""
 
 from skglm.datafits import Quadratic
 from skglm.penalties import L1, L1_plus_L2
@@ -44,6 +44,6 @@ RIVALS = [
     Rival("skglm", "skglm", "skglm", {"single": single, "path": path}, TOLS),
     Rival(
         "skglm-gram", "skglm", "skglm", {"single": gram}, TOLS,
-        skips={name: WIDE for name in ("L2a", "L2b", "L3", "L4b", "L4c")} | {"L7lasso": "knows no intercept"},
+        skips=dict.fromkeys(("L2a", "L2b", "L3", "L4b", "L4c"), WIDE) | {"L7lasso": "knows no intercept"},
     ),
 ]  # fmt: skip

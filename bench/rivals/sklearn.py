@@ -2,13 +2,30 @@
 
 from functools import partial
 
-from sklearn.linear_model import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV, enet_path, lasso_path
+import numpy as np
+from sklearn.linear_model import (
+    ElasticNet,
+    ElasticNetCV,
+    Lasso,
+    LassoCV,
+    LassoLars,
+    Ridge,
+    RidgeCV,
+    enet_path,
+    lars_path,
+    lasso_path,
+)
 
 from . import Rival
 
 
 def _model(problem, tol, precompute, **more):
-    kwargs = {"fit_intercept": problem.fit_intercept, "tol": tol, "max_iter": 1_000_000, "precompute": precompute}
+    kwargs = {
+        "fit_intercept": problem.fit_intercept,
+        "tol": tol,
+        "max_iter": 1_000_000,
+        "precompute": precompute,
+    }
     if problem.l1_ratio == 1.0:
         return Lasso(alpha=problem.alpha, **kwargs, **more)
     return ElasticNet(alpha=problem.alpha, l1_ratio=problem.l1_ratio, **kwargs, **more)
@@ -36,6 +53,19 @@ def path(X, y, problem, tol, precompute=False):
     return enet_path(X, y, l1_ratio=problem.l1_ratio, **kwargs)[1].T, 0.0
 
 
+def lars_single(X, y, problem, tol):
+    model = LassoLars(alpha=problem.alpha, fit_intercept=problem.fit_intercept, max_iter=100_000).fit(X, y)
+    return model.coef_, model.intercept_
+
+
+def lars(X, y, problem, tol):
+    # The path is linear between its kinks, so reading it off at the alphas asked is exact.
+    kinks, _, coefs = lars_path(X, y, method="lasso", alpha_min=problem.alphas[-1], max_iter=100_000)
+    right = np.clip(np.searchsorted(-kinks, -problem.alphas), 1, len(kinks) - 1)
+    share = (kinks[right - 1] - problem.alphas) / (kinks[right - 1] - kinks[right])
+    return ((1.0 - share) * coefs[:, right - 1] + share * coefs[:, right]).T, 0.0
+
+
 def cv(X, y, problem, tol, jobs=None):
     kwargs = {
         "alphas": problem.alphas, "fit_intercept": problem.fit_intercept, "cv": problem.folds, "tol": tol,
@@ -56,7 +86,12 @@ def ridge(X, y, problem, tol, solver="auto"):
 
 def loo(X, y, problem, tol):
     model = RidgeCV(alphas=problem.alphas, fit_intercept=problem.fit_intercept).fit(X, y)
-    return {"alpha": model.alpha_, "coef": model.coef_, "intercept": model.intercept_, "score": model.best_score_}
+    return {
+        "alpha": model.alpha_,
+        "coef": model.coef_,
+        "intercept": model.intercept_,
+        "score": model.best_score_,
+    }
 
 
 TOLS = tuple(10.0**-k for k in range(4, 11))
@@ -70,9 +105,17 @@ RIVALS = [
     Rival(
         "sklearn-gram", "scikit-learn", "sklearn.linear_model",
         {"single": partial(single, precompute=True), "path": partial(path, precompute=True)}, EXACT,
-        skips={name: WIDE for name in ("L2a", "L2b", "L2path", "L3", "L3path", "L4b", "L4c", "NCI60")},
+        skips=dict.fromkeys(("L2a", "L2b", "L2path", "L3", "L3path", "L4b", "L4c", "NCI60"), WIDE),
     ),
     Rival("sklearn-jobs", "scikit-learn", "sklearn.linear_model", {"cv": partial(cv, jobs=True)}, EXACT),
-    Rival("sklearn-cg", "scikit-learn", "sklearn.linear_model", {"ridge": partial(ridge, solver="sparse_cg")}),
+    Rival(
+        "sklearn-lars", "scikit-learn", "sklearn.linear_model", {"single": lars_single, "path": lars},
+        {"default": (None,)},
+        skips=dict.fromkeys(("L1", "L1path", "L2a", "L2b", "L2path", "L3", "L3path", "L4a", "L4b", "L4c"),
+                            "least angles are for small data"),
+    ),
+    Rival(
+        "sklearn-cg", "scikit-learn", "sklearn.linear_model", {"ridge": partial(ridge, solver="sparse_cg")},
+    ),
     Rival("sklearn-lsqr", "scikit-learn", "sklearn.linear_model", {"ridge": partial(ridge, solver="lsqr")}),
 ]  # fmt: skip

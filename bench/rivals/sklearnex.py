@@ -27,6 +27,6 @@ RIVALS = [
     Rival(
         "sklearnex", "scikit-learn-intelex", "sklearnex.linear_model", {"single": single, "ridge": ridge},
         {"default": tuple(10.0**-k for k in range(4, 13)), "ridge": (None,)},
-        skips={name: WIDE for name in ("L2a", "L2b", "L3", "L4b", "L4c")}, order="C",
+        skips=dict.fromkeys(("L2a", "L2b", "L3", "L4b", "L4c"), WIDE), order="C",
     ),
 ]  # fmt: skip

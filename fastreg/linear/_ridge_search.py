@@ -247,8 +247,8 @@ def choose(scores, spread, alphas, rule):
     """Index of the chosen alpha, one a column of `scores`: the first best, or the largest within `spread`."""
     if not np.isfinite(scores).all():
         raise ValueError(
-            "The scores are not finite: X or y holds values too large for float64 sums of squares "
-            "(scale them), or the scorer is undefined on these rows (R² needs two: use larger folds or another scoring)."
+            "The scores are not finite: X or y holds values too large for float64 sums of squares (scale "
+            "them), or the scorer is undefined on these rows (R² needs two: use larger folds)."
         )
     best = np.argmax(scores, axis=0)
     if rule == "min":
@@ -263,7 +263,7 @@ def choose(scores, spread, alphas, rule):
 
 
 def _r2(squares, truth, weight):
-    """R² (n_alphas,) from mean squared errors (n_alphas[, n_targets]): uniform over targets, as in r2_score."""
+    """R² (n_alphas,) from mean squared errors (n_alphas[, n_targets]), averaged over targets."""
     if len(truth) < 2:
         raise ValueError("R² is undefined on folds of one row: use fewer folds, cv=None, or another scoring.")
     variance = np.average((truth - np.average(truth, axis=0, weights=weight)) ** 2, axis=0, weights=weight)

@@ -81,11 +81,18 @@ class Ridge(LinearRegressor):
     converged_ : bool
         Whether every target reached `tol`.
     solver_ : {'cholesky', 'svd', 'eigen', 'sparse_cg', 'coordinate_descent'}
-        What ran: Cholesky of the smaller Gram; singular values where that is singular; one eigendecomposition
-        for many different alphas; conjugate gradients for big sparse X; coordinate descent for bounds.
+        What ran: Cholesky of the smaller Gram; singular values where that is singular; eigenvalues for many
+        different alphas or singular wide X; conjugate gradients for big sparse X; coordinate descent for
+        bounds.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only when X had string column names.
+
+    Notes
+    -----
+    The gap is primal minus dual, with two exceptions. Where the penalty is so small that rounding in the dual
+    bound exceeds 1e-10 of the objective, it is what a Newton step would still gain. For conjugate gradients
+    with alpha = 0 or over 500 unpenalised features it is an estimate, as there is no bound to be had.
 
     Examples
     --------

@@ -2,20 +2,98 @@
 
 With x̂ = s^½ x and r̂ = s^½ r, column j's gradient is ``x̂_j'r̂ - mean_j S`` with ``S = s^½'r̂``: centring
 costs one number, kept up to date, and no column is ever filled. A visit costs the column's non-zeros. Cycles over all
-columns alternate with cycles over the non-zero ones; stopping is on the duality gap.
+columns alternate with cycles over the non-zero ones. The last iterates of such a round are extrapolated (Anderson
+acceleration: Bertrand, Massias, 2021): coefficients and residual alike, as the residual is affine in them; the result
+is kept where it lowers the objective. Stopping is on the duality gap.
 """
 
 import numpy as np
 
 cimport numpy as cnp
-from libc.math cimport fabs
+from libc.math cimport INFINITY, fabs
 
 from fastreg._threads cimport interrupted, raise_if_interrupted
-from fastreg.penalties cimport Charges, duality_gap, prox
+from fastreg.penalties cimport Charges, charge, duality_gap, prox
 
 cnp.import_array()
 
-cdef int INNER = 10             # cycles over the non-zero coefficients between two over all
+cdef enum:
+    INNER = 10              # cycles of a round: one over all columns, then over the non-zero ones
+    MEMORY = 5              # differences of iterates that are extrapolated
+
+
+cdef bint combine_weights(double[:, ::1] A, double[::1] z) noexcept nogil:
+    """z of sum 1 that minimises ||sum z_i u_i||, from the Gram matrix A of the u; A is overwritten."""
+    cdef Py_ssize_t i, j, k
+    cdef double t, trace = 0, total = 0
+    for i in range(MEMORY):
+        trace += A[i, i]
+    if trace <= 0:
+        return False
+    for i in range(MEMORY):
+        A[i, i] += 1e-12 * trace
+        z[i] = 1
+    for k in range(MEMORY):             # elimination: A is positive definite, no pivoting
+        for i in range(k + 1, MEMORY):
+            t = A[i, k] / A[k, k]
+            for j in range(k, MEMORY):
+                A[i, j] -= t * A[k, j]
+            z[i] -= t * z[k]
+    for i in range(MEMORY - 1, -1, -1):
+        for j in range(i + 1, MEMORY):
+            z[i] -= A[i, j] * z[j]
+        z[i] /= A[i, i]
+        total += z[i]
+    if not fabs(total) > 0:
+        return False
+    for i in range(MEMORY):
+        z[i] /= total
+    return True
+
+
+cdef double objective(const double[::1] w, const double[::1] r, double S, const Charges *c) noexcept nogil:
+    cdef double value = -0.5 * S * S
+    cdef Py_ssize_t j
+    for j in range(r.shape[0]):
+        value += 0.5 * r[j] * r[j]
+    for j in range(w.shape[0]):
+        if not c.lower[j] <= w[j] <= c.upper[j]:
+            return INFINITY
+        value += charge(w[j], c, j)
+    return value
+
+
+cdef double extrapolate(double[:, ::1] ws, double[:, ::1] rs, double[::1] sums, double[::1] w, double[::1] r, double S,
+                        const Charges *c, double[:, ::1] A, double[::1] z) noexcept nogil:
+    """Move w and r to the combination of the MEMORY + 1 last iterates if that is better; returns the residual's sum."""
+    cdef Py_ssize_t i, k, l, m = w.shape[0], n = r.shape[0]
+    cdef double t, better = 0
+    for k in range(MEMORY):
+        for l in range(k + 1):
+            t = 0
+            for i in range(m):
+                t += (ws[k + 1, i] - ws[k, i]) * (ws[l + 1, i] - ws[l, i])
+            A[k, l] = A[l, k] = t
+    if not combine_weights(A, z):
+        return S
+    # the first row of each store becomes the combination
+    for i in range(m):
+        t = 0
+        for k in range(MEMORY):
+            t += z[k] * ws[k + 1, i]
+        ws[0, i] = t
+    for i in range(n):
+        t = 0
+        for k in range(MEMORY):
+            t += z[k] * rs[k + 1, i]
+        rs[0, i] = t
+    for k in range(MEMORY):
+        better += z[k] * sums[k + 1]
+    if objective(ws[0], rs[0], better, c) < objective(w, r, S, c):
+        w[:] = ws[0]
+        r[:] = rs[0]
+        return better
+    return S
 
 
 def residual_descent(const double[::1] data, const cnp.int32_t[::1] indices, const cnp.int64_t[::1] indptr,
@@ -30,7 +108,9 @@ def residual_descent(const double[::1] data, const cnp.int32_t[::1] indices, con
     cdef double[::1] v = np.zeros(m)
     cdef Py_ssize_t[::1] active = np.arange(m)
     cdef double g, d, h, effect, first = 0, rr, yr, yy, gap = 0, primal, spent = 0, since_poll = 0
-    cdef int it = 0, inner
+    cdef int it = 0, inner, k
+    cdef double[:, ::1] ws = np.empty((MEMORY + 1, m)), rs = np.empty((MEMORY + 1, n)), A = np.empty((MEMORY, MEMORY))
+    cdef double[::1] sums = np.empty(MEMORY + 1), z = np.empty(MEMORY)
     cdef bint done = False
     cdef Charges c
     c.l1, c.l2 = alpha * penalty.l1_ratio, alpha * (1 - penalty.l1_ratio)
@@ -70,6 +150,13 @@ def residual_descent(const double[::1] data, const cnp.int32_t[::1] indices, con
                             count += 1
                 if effect <= 0.01 * first:      # the other columns have more to gain
                     break
+                k = inner - (INNER - 1 - MEMORY)
+                if k >= 0:
+                    ws[k, :] = w
+                    rs[k, :] = r
+                    sums[k] = S
+            else:
+                S = extrapolate(ws, rs, sums, w, r, S, &c, A, z)
             rr = yr = 0
             for i in range(n):
                 rr += r[i] * r[i]

@@ -22,7 +22,9 @@ from time import perf_counter
 import numpy as np
 from scipy.sparse import issparse
 
+from fastreg.penalties import L1L2
 from fastreg.solvers.conjugate_gradient import ConjugateGradient
+from fastreg.solvers.path import solve_path
 from fastreg.solvers.result import Result
 from fastreg.solvers.ridge_dual import Dual
 from fastreg.solvers.ridge_spectrum import DualSpectrum, PrimalSpectrum
@@ -166,9 +168,6 @@ def _certified(system, y, cross, null, shift, refine=_REFINE):
 
 
 def _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start):
-    from fastreg.penalties import L1L2
-    from fastreg.solvers import solve_path
-
     penalty = L1L2(design.p, l1_ratio=0.0, factor=factor, lower=lower, upper=upper)
     settings = {"tol": 1e-4 * tol, "max_iter": max_iter or 10000}
     columns = y.reshape(len(y), -1)

@@ -96,7 +96,7 @@ def _fits_by_subtraction(design, y, folds, alphas, factor, standardize):
 
 
 def _constant(design, squares, mean, used):
-    """Which columns are constant in the rows in use: their squares are rounding, so suspects are looked at."""
+    """Which columns are constant in the rows in use. Their squares are rounding, so suspects are read."""
     suspects = np.flatnonzero(squares <= _SUSPECT * (design.sq_norms + mean**2 + design.mean**2))
     constant = np.zeros(design.p, dtype=bool)
     if suspects.size:

@@ -75,7 +75,7 @@ class System:
         return gap if removed is None else gap + 0.5 * removed
 
     def project(self, r, g, shift):
-        """r without its weighted projection on the unpenalised columns, and that projection's squared norm."""
+        """r without its weighted projection on the unpenalised columns, and the squared norm of that."""
         columns = self.columns
         values, vectors = np.linalg.eigh(self.design.gram(columns))
         keep = values > _EPS * len(columns) * max(values[-1], _TINY)

@@ -17,11 +17,15 @@ from .gram import GramProblem, run_paths
 from .multitask import block_descent
 
 STEP = 0.5              # ratio of alphas between stops on the way
+START=1e-2
+SHARE=.3
+GROW=4
 TALL = 10               # rows a column from which no stops are needed: too many columns in the set do no harm
 NEAR = 1.2              # the same within a set, where a stop costs no pass over X
 SURE = 1.3              # on the way, a column joins where its correlation passes the threshold by so much
 FIRST = 100             # columns that may join a set at once, whatever its size
 GRAM_COLUMNS = 4000     # beyond, a Gram matrix is no longer cheap to hold
+SHORT = 2.0             # non-zeros of a sparse column, in rows of the Gram matrix, that are still visited one by one
 
 
 class Block:
@@ -83,37 +87,50 @@ class SparseBlock(Block):
         super().__init__(design, q, yy, penalty)
         self.y = design.root * y
         self.packed = (np.empty(0), np.empty(0, np.int32), np.zeros(1, np.int64))
-        self.on_residual = True
+        self.slow = False               # whether the residual has been seen to be the slower way
+
+    def keep(self, mask):
+        super().keep(mask)
+        self.packed = (np.empty(0), np.empty(0, np.int32), np.zeros(1, np.int64))
+
+    def _pack(self):
+        """Columns as they are visited: scaled, weighted, one after another."""
+        have = len(self.packed[2]) - 1
+        if len(self.cols) > have:
+            design, old = self.design, self.packed
+            data, indices, indptr = design.storage.take(self.cols[have:], design.mult, design.root)
+            self.packed = (
+                np.concatenate([old[0], data]),
+                np.concatenate([old[1], indices]),
+                np.concatenate([old[2], old[2][-1] + indptr[1:]]),
+            )
+        return self.packed
 
     def solve(self, coef, last, alpha, tol, max_iter, polish):
         design, m = self.design, len(self.cols)
-        if coef.ndim == 2 or not self.on_residual:
+        small = m <= GRAM_COLUMNS
+        if coef.ndim == 2 or (small and self.slow):
             return super().solve(coef, last, alpha, tol, max_iter, polish)
-        have = len(self.packed[2]) - 1
-        if m > have:
-            data, indices, indptr = design.storage.take(self.cols[have:], design.mult, design.root)
-            old = self.packed
-            self.packed = (np.concatenate([old[0], data]), np.concatenate([old[1], indices]),
-                           np.concatenate([old[2], old[2][-1] + indptr[1:]]))
-        nnz = len(self.packed[0])
-        if nnz > m * m / 4 and m <= GRAM_COLUMNS:
-            self.on_residual = False
+        packed = self._pack()
+        nnz = len(packed[0])
+        if small and nnz > SHORT * m * m:
             return super().solve(coef, last, alpha, tol, max_iter, polish)
-        means = design.mean[self.cols] * design.mult[self.cols]
         w = np.clip(coef, self.sub.lower, self.sub.upper)
         used = np.flatnonzero(w)
-        raw = design.storage.combine(self.cols[used], (w[used] * design.mult[self.cols[used]])[None, :],
-                                     np.zeros(len(used)))[0]
-        r = self.y - design.root * raw
+        scaled = w[used] * design.mult[self.cols[used]]
+        r = self.y - design.root * design.storage.combine(self.cols[used], scaled[None, :], np.zeros(len(used)))[0]
         total = float(design.root @ r) if design.fit_intercept else 0.0
+        means = design.mean[self.cols] * design.mult[self.cols]
         # Give up where the Gram matrix of the set would have been cheaper.
-        budget = 10.0 * nnz * max(1.0, nnz / design.n) + 10.0 * m * m + 1e5 if m <= GRAM_COLUMNS else np.inf
-        n_iter, gap = residual_descent(*self.packed, means, design.sq_norms[self.cols], self.y, r, w, self.sub,
-                                       alpha, total, tol * self.yy / 2, max_iter, budget)
-        if gap > tol * self.yy / 2 and n_iter < max_iter and m <= GRAM_COLUMNS:
-            self.on_residual = False
-            more = super().solve(w, alpha, alpha, tol, max_iter, polish)
-            return more[0], n_iter + more[1]
+        budget = 10.0 * nnz * max(1.0, nnz / design.n) + 10.0 * m * m + 1e5 if small else np.inf
+        n_iter, gap = residual_descent(
+            *packed, means, design.sq_norms[self.cols], self.y, r, w, self.sub, alpha, total, tol * self.yy / 2,
+            max_iter, budget,
+        )  # fmt: skip
+        if small and gap > tol * self.yy / 2 and n_iter < max_iter:
+            self.slow = True
+            w, more = super().solve(w, alpha, alpha, tol, max_iter - n_iter, polish)
+            n_iter += more
         return w, n_iter
 
 
@@ -161,7 +178,8 @@ class WorkingSet:
 
     def _admit(self, threshold):
         """Let in the columns of the largest scores above the threshold, half the support at most; how many joined."""
-        limit = FIRST + self._support() // 2
+        support = self._support()
+        limit = FIRST + (GROW * support if 4 * support < self.design.n else support // 2)
         score = self._scores()
         score[self.inside] = -1
         found = np.flatnonzero(score > threshold)
@@ -207,18 +225,19 @@ class WorkingSet:
             n_iter += self._solve_block(last / STEP, last, 1e-4, max_iter, 0.0)
             self._refresh()
         self._admit(max(2 * l1 - last * self.penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
-        inner = tol
+        inner = max(0.3 * tol, START)
         while True:
-            n_iter += self._solve_block(last, alpha, 0.3 * inner, max(1, max_iter - n_iter), polish)
+            n_iter += self._solve_block(last, alpha, inner, max(1, max_iter - n_iter), polish)
             last = alpha
             self._refresh()
             gap, primal = certificate(self.design, self.y, self.yy, self.r, self.v, self.coef, self.penalty, alpha)
             if gap <= tol * self.yy / 2 or n_iter >= max_iter:
                 break
-            if not self._admit(l1 * (1 + 1e-12)):
-                if inner < 1e-4 * tol:      # rounding: no more to be had
-                    break
-                inner *= 0.1
+            # While columns are missing, an answer much better than the set's own gap is wasted on it.
+            joined = self._admit(l1 * (1 + 1e-12))
+            if not joined and inner < 1e-4 * tol:       # rounding: no more to be had
+                break
+            inner = min(inner, max(SHARE * gap / (0.5 * self.yy), 0.3 * tol) if joined else 0.1 * inner)
         self.last = alpha
         return gap, primal, max(1, n_iter)
 
