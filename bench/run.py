@@ -119,9 +119,12 @@ def child(module, *args, threads, timeout=None):
         )
 
 
-def run_rival(rival, work, threads, prepared, options, give_up):
-    """One rival on one workload: a dict for the JSON."""
+def run_rival(rival, work, threads, prepared, options, best):
+    """One rival on one workload: a dict for the JSON. ``best``: least time of the rivals so far, or None."""
+    # Someone has to be compared with: who is named by what was asked, or scikit-learn while nobody got there.
     required = any(rival.name == against for _, against in work.asked)
+    required |= rival.name == "sklearn" and best is None
+    give_up = options.limit if best is None else max(5.0, options.cutoff * best)
     limit = options.limit * (3.0 if required else 1.0)
     request = {
         "rival": rival.name, "module": rival.module, "work": work.name, "threads": threads,
@@ -217,8 +220,7 @@ def run_work(work, threads, rivals, row, options, run_id):
                 }
             continue
         best = best_time(fresh, strictest)
-        give_up = options.limit if best is None else max(5.0, options.cutoff * best)
-        fresh[rival.name] = entries[rival.name] = run_rival(rival, work, threads, prepared, options, give_up)
+        fresh[rival.name] = entries[rival.name] = run_rival(rival, work, threads, prepared, options, best)
         entries[rival.name]["run"] = run_id
         say("  " + report.line(rival.name, entries[rival.name]))
 

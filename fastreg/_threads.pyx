@@ -24,7 +24,7 @@ cdef extern from *:
     int omp_in_parallel() nogil
 
 # Waking a thread costs some microseconds: below this much work (in elements read) it doesn't pay.
-cdef double SERIAL_WORK = 2e5
+cdef double SERIAL_WORK = 1e6
 cdef int _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 cdef int _forked = 0
 cdef int _stop = 0

@@ -13,7 +13,7 @@ import numpy as np
 
 # Those that tend to be quick come first: slower ones are cut off at a multiple of the best time so far.
 MODULES = (
-    "bare", "fastreg", "skglm", "adelie", "celer", "sklearn", "sklearnex", "glmnet", "glum", "rglmnet",
+    "bare", "fastreg", "lars", "skglm", "adelie", "celer", "sklearn", "sklearnex", "glmnet", "glum", "rglmnet",
 )  # fmt: skip
 
 

@@ -2,17 +2,14 @@
 
 from functools import partial
 
-import numpy as np
 from sklearn.linear_model import (
     ElasticNet,
     ElasticNetCV,
     Lasso,
     LassoCV,
-    LassoLars,
     Ridge,
     RidgeCV,
     enet_path,
-    lars_path,
     lasso_path,
 )
 
@@ -51,19 +48,6 @@ def path(X, y, problem, tol, precompute=False):
     if problem.l1_ratio == 1.0:
         return lasso_path(X, y, **kwargs)[1].T, 0.0
     return enet_path(X, y, l1_ratio=problem.l1_ratio, **kwargs)[1].T, 0.0
-
-
-def lars_single(X, y, problem, tol):
-    model = LassoLars(alpha=problem.alpha, fit_intercept=problem.fit_intercept, max_iter=100_000).fit(X, y)
-    return model.coef_, model.intercept_
-
-
-def lars(X, y, problem, tol):
-    # The path is linear between its kinks, so reading it off at the alphas asked is exact.
-    kinks, _, coefs = lars_path(X, y, method="lasso", alpha_min=problem.alphas[-1], max_iter=100_000)
-    right = np.clip(np.searchsorted(-kinks, -problem.alphas), 1, len(kinks) - 1)
-    share = (kinks[right - 1] - problem.alphas) / (kinks[right - 1] - kinks[right])
-    return ((1.0 - share) * coefs[:, right - 1] + share * coefs[:, right]).T, 0.0
 
 
 def cv(X, y, problem, tol, jobs=None):
@@ -108,12 +92,6 @@ RIVALS = [
         skips=dict.fromkeys(("L2a", "L2b", "L2path", "L3", "L3path", "L4b", "L4c", "NCI60"), WIDE),
     ),
     Rival("sklearn-jobs", "scikit-learn", "sklearn.linear_model", {"cv": partial(cv, jobs=True)}, EXACT),
-    Rival(
-        "sklearn-lars", "scikit-learn", "sklearn.linear_model", {"single": lars_single, "path": lars},
-        {"default": (None,)},
-        skips=dict.fromkeys(("L1", "L1path", "L2a", "L2b", "L2path", "L3", "L3path", "L4a", "L4b", "L4c"),
-                            "least angles are for small data"),
-    ),
     Rival(
         "sklearn-cg", "scikit-learn", "sklearn.linear_model", {"ridge": partial(ridge, solver="sparse_cg")},
     ),

@@ -175,16 +175,15 @@ static void NAME(pack)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, ptrdiff
             shift[c] = src->shift_c[j];
             mult[c] = src->mult_c[j];
         }
-        for (ptrdiff_t c = width; c < MR; c++) {        /* padding: any finite value times 0 */
-            base[c] = base[0];
-            shift[c] = shift[0];
-            mult[c] = 0;
-        }
+        for (ptrdiff_t c = width; c < MR; c++)          /* padding */
+            shift[c] = mult[c] = 0;
         for (ptrdiff_t k = k0; k < k1; k++, out += MR) {
             const ptrdiff_t i = src->rows ? src->rows[k] : k;
             const double shift_k = src->shift_k[i], mult_k = src->mult_k[i];
-            for (ptrdiff_t c = 0; c < MR; c++)
+            for (ptrdiff_t c = 0; c < width; c++)
                 out[c] = base[c][i * sk];
+            for (ptrdiff_t c = width; c < MR; c++)
+                out[c] = 0;
             for (ptrdiff_t c = 0; c < MR; c++)
                 out[c] = (out[c] - (shift[c] + shift_k)) * (mult[c] * mult_k);
         }

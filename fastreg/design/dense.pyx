@@ -219,7 +219,8 @@ cdef class Dense:
 
     def provisional_mean(self):
         """Means of some first rows: sums about them don't cancel where |mean| >> sd."""
-        return np.asarray(self.X[:64]).mean(axis=0, dtype=np.float64)
+        some = self.X[:64]
+        return np.add.reduce(some, axis=0, dtype=np.float64) / len(some)
 
     def sums(self, const double[::1] s, const double[::1] v, const double[::1] shift):
         """(3, p): sums of s d, s d^2 and v d over rows, where d = x - shift."""

@@ -159,6 +159,8 @@ class Design:
         for start in range(0, self.n, rows):
             stop = min(self.n, start + rows)
             block = self.storage.rows(start, stop)
-            block -= self.mean
-            block *= self.mult
+            if self.fit_intercept:
+                block -= self.mean
+            if self.standardize:
+                block *= self.mult
             yield start, stop, block

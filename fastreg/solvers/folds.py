@@ -119,7 +119,7 @@ def _fold_sums(X, y, weight, folds, fit_intercept):
     tests = list(sums([test for _, test in folds]))
     seen = np.bincount(np.concatenate([test for _, test in folds]), minlength=design.n)
     complement = all(
-        len(train) + len(test) == design.n and len(np.union1d(train, test)) == design.n for train, test in folds
+        (np.bincount(np.concatenate(fold), minlength=design.n) == 1).all() for fold in folds  # train and test
     )
     if not complement:
         return list(sums([train for train, _ in folds])), tests

@@ -12,7 +12,7 @@ coordinate descent does. Stopping is on the duality gap (Fercoq, Gramfort, Salmo
 import numpy as np
 
 cimport numpy as cnp
-from libc.math cimport fabs, sqrt
+from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memcpy, memset
 
@@ -22,6 +22,7 @@ from fastreg.penalties cimport Charges, charge, duality_gap, prox
 
 cnp.import_array()
 
+cdef double DEPENDENT = 1e-12   # share of a column's norm that others leave unexplained, below which it depends on them
 cdef double POLL = 5e8          # multiply-adds between looks for Ctrl-C: about 0.1 s
 
 
@@ -161,11 +162,15 @@ cdef double newton_cost(Problem *P) noexcept nogil:
     return (1.0 * na * na * na - 1.0 * kept * kept * kept) / 12 + na * na + 1.0 * na * P.m + 50
 
 
-cdef void factorise(Problem *P, Py_ssize_t na) noexcept nogil:
-    """The rows that the Cholesky factor of G + l2 lacks; row by row, so that earlier rows stay valid."""
+cdef bint factorise(Problem *P, Py_ssize_t na) noexcept nogil:
+    """The rows that the Cholesky factor of G + l2 lacks, up to the first dependent column; True if there is none.
+
+    Row by row, so that earlier rows stay valid; the row of a dependent column is left without a pivot.
+    """
     cdef Py_ssize_t i, j, a, ld = P.capacity
     cdef double s, h
     cdef double *row
+    P.factor_l2 = P.c.l2
     for i in range(P.n_factor, na):
         a = P.order[i]
         row = P.L + i * ld
@@ -173,45 +178,86 @@ cdef void factorise(Problem *P, Py_ssize_t na) noexcept nogil:
             row[j] = (P.G[a * P.ld + P.order[j]] - kernels.dot(j, row, P.L + j * ld)) / P.L[j * ld + j]
         h = P.norms[a] + P.c.l2 * P.c.factor[a]
         s = h - kernels.dot(i, row, row)
-        row[i] = sqrt(max(s, 1e-12 * h))        # a dependent column: any positive pivot gives a descent direction
-    P.n_factor = na
-    P.factor_l2 = P.c.l2
+        if s <= DEPENDENT * h:
+            return False
+        row[i] = sqrt(s)
+        P.n_factor = i + 1
+    return True
+
+
+cdef inline double descent(Problem *P, Py_ssize_t j) noexcept nogil:
+    """Minus the derivative of the objective in a coordinate that is not 0."""
+    cdef double f = P.c.factor[j], w = P.w[j]
+    return P.g[j] - P.c.l2 * f * w - (P.c.l1 * f if w > 0 else -P.c.l1 * f)
+
+
+cdef void back_substitute(Problem *P, Py_ssize_t na) noexcept nogil:
+    """d = L'^-1 d."""
+    cdef Py_ssize_t i
+    for i in range(na - 1, -1, -1):
+        P.d[i] /= P.L[i * P.capacity + i]
+        kernels.axpy(i, -P.d[i], P.L + i * P.capacity, P.d)
+
+
+cdef Py_ssize_t direction(Problem *P, Py_ssize_t na, double *slope) noexcept nogil:
+    """A descent direction d on the first columns in order; returns how many.
+
+    Newton's, or, where a column depends on those before it, the combination that leaves the fit as it is:
+    along that one the objective falls linearly until a coefficient reaches 0. Dependent columns along which it doesn't
+    fall (duplicates) are set aside.
+    """
+    cdef Py_ssize_t i, k
+    cdef double t, size
+    while not factorise(P, na):
+        k = P.n_factor
+        memcpy(P.d, P.L + k * P.capacity, k * sizeof(double))
+        back_substitute(P, k)
+        slope[0] = size = descent(P, P.order[k])
+        size = fabs(size)
+        for i in range(k):
+            P.d[i] = -P.d[i]
+            t = P.d[i] * descent(P, P.order[i])
+            slope[0] += t
+            size += fabs(t)
+        P.d[k] = 1
+        if fabs(slope[0]) > 1e-9 * size:
+            if slope[0] < 0:
+                slope[0] = -slope[0]
+                for i in range(k + 1):
+                    P.d[i] = -P.d[i]
+            return k + 1
+        na -= 1
+        P.order[k] = P.order[na]
+    slope[0] = 0
+    for i in range(na):
+        P.Gd[i] = descent(P, P.order[i])
+        P.d[i] = (P.Gd[i] - kernels.dot(i, P.L + i * P.capacity, P.d)) / P.L[i * P.capacity + i]
+    back_substitute(P, na)
+    for i in range(na):
+        slope[0] += P.Gd[i] * P.d[i]
+    return na
 
 
 cdef bint newton(Problem *P) noexcept nogil:
     """Newton step with an exact line search; True if it ended at a kink or bound: there is a further one to take."""
-    cdef Py_ssize_t m = P.m, ld = P.capacity, na, i, j, n_kinks = 0, stop = -1
-    cdef double f, t, slope, curvature = 0, longest = 1e300, hit
+    cdef Py_ssize_t m = P.m, na, i, j, n_kinks = 0, stop = -1
+    cdef double t, slope, curvature = 0, size = 0, longest = INFINITY, hit
     cdef double *d = P.d
     cdef double *Gd = P.Gd
     arrange(P, &na)
-    if na == 0:
-        return False
-    factorise(P, na)
-    slope = 0
-    for i in range(na):                         # L L' d = -gradient
-        j = P.order[i]
-        f = P.c.factor[j]
-        t = P.g[j] - P.c.l2 * f * P.w[j] - (P.c.l1 * f if P.w[j] > 0 else -P.c.l1 * f)
-        Gd[i] = t
-        d[i] = (t - kernels.dot(i, P.L + i * ld, d)) / P.L[i * ld + i]
-    for i in range(na - 1, -1, -1):
-        d[i] /= P.L[i * ld + i]
-        kernels.axpy(i, -d[i], P.L + i * ld, d)
-    for i in range(na):
-        slope += Gd[i] * d[i]
-    if not slope > 0:
+    na = direction(P, na, &slope)
+    if na == 0 or not slope > 0:
         return False
     memset(Gd, 0, m * sizeof(double))
     for i in range(na):
         kernels.axpy(m, d[i], P.G + P.order[i] * P.ld, Gd)
     for i in range(na):
         j = P.order[i]
-        curvature += d[i] * (Gd[j] + P.c.l2 * P.c.factor[j] * d[i])
-    if not curvature > 0:
-        return False
+        t = d[i] * (Gd[j] + P.c.l2 * P.c.factor[j] * d[i])
+        curvature += t
+        size += d[i] * d[i] * P.norms[j]
     # Along d the slope falls by curvature * t and rises by 2 l1 |d_i| where a coefficient crosses 0.
-    t = slope / curvature
+    t = slope / curvature if curvature > DEPENDENT * size else INFINITY
     for i in range(na):
         j = P.order[i]
         if d[i] == 0:
@@ -228,12 +274,15 @@ cdef bint newton(Problem *P) noexcept nogil:
             break
         j = P.order[P.kinks[i].i]
         slope -= 2 * P.c.l1 * P.c.factor[j] * fabs(d[P.kinks[i].i])
-        if slope <= curvature * P.kinks[i].t:
+        if slope <= max(0.0, curvature) * P.kinks[i].t:
             t, stop = P.kinks[i].t, j           # the minimum is this kink
             break
-        t = slope / curvature
+        if t < INFINITY:
+            t = slope / curvature
     if t >= longest:
         t, stop = longest, -1
+    if t == INFINITY:
+        return False
     for i in range(na):
         j = P.order[i]
         P.w[j] = min(max(P.w[j] + t * d[i], P.c.lower[j]), P.c.upper[j])
@@ -276,13 +325,13 @@ cdef Py_ssize_t admit(Problem *P, double *largest) noexcept nogil:
 
 
 cdef int solve(Problem *P, double tol, int max_iter, double polish, double *gap, double *primal) noexcept nogil:
-    """Minimise until the gap is at most tol; returns the number of sweeps and Newton steps.
+    """Minimise until the gap is at most tol; returns the number of sweeps.
 
     ``polish`` is what one more Newton step after that may cost, in multiply-adds.
     """
     cdef int it = 0
     cdef double spent = 0, cost = 0, since_poll = 0, effect
-    cdef Py_ssize_t changes
+    cdef Py_ssize_t changes, steps
     refresh(P)
     while True:
         if not P.exact:
@@ -304,9 +353,10 @@ cdef int solve(Problem *P, double tol, int max_iter, double polish, double *gap,
         cost = newton_cost(P)
         if P.exact or spent >= cost:
             P.exact = True
-            while newton(P) and it < max_iter:
-                it += 1
-                since_poll += cost
+            steps = 0
+            while newton(P) and steps < 10 + P.m:
+                steps += 1
+            since_poll += cost * steps
     if not P.exact and changes and newton_cost(P) <= polish:
         newton(P)
         sweep(P, &effect)
@@ -400,7 +450,7 @@ def run_paths(problems, grids, double tol, int max_iter, double polish=0.0):
     tol : float
         Largest duality gap, relative to half the squared norm of y.
     max_iter : int
-        Sweeps and Newton steps an alpha.
+        Sweeps an alpha.
     polish : float
         Multiply-adds that a last Newton step may cost, for an answer as exact as rounding allows.
 

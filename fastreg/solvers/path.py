@@ -1,5 +1,7 @@
 """A grid of alphas with warm starts: chooses between the full Gram matrix and working sets."""
 
+from math import isfinite
+
 import numpy as np
 from scipy import sparse
 
@@ -22,7 +24,7 @@ def takes_gram(n, p, n_alphas, warm=False):
 
 
 def _check_finite(*values):
-    if not all(np.isfinite(v).all() for v in values):
+    if not all(isfinite(np.add.reduce(v, axis=None)) for v in values):
         raise ValueError("X or y holds values too large for float64 arithmetic (their squares overflow); rescale them.")
 
 
@@ -38,7 +40,7 @@ def alpha_grid(design, y, penalty, *, eps=1e-3, n_alphas=100, multitask=False):
     _check_finite(top)
     if top <= np.finfo(np.float64).resolution:
         return np.full(n_alphas, np.finfo(np.float64).resolution)
-    return np.geomspace(top, top * eps, n_alphas)
+    return top * np.exp(np.linspace(0, np.log(eps), n_alphas))
 
 
 def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init=None, multitask=False):

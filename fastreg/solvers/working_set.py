@@ -17,9 +17,6 @@ from .gram import GramProblem, run_paths
 from .multitask import block_descent
 
 STEP = 0.5              # ratio of alphas between stops on the way
-START=1e-2
-SHARE=.3
-GROW=4
 TALL = 10               # rows a column from which no stops are needed: too many columns in the set do no harm
 NEAR = 1.2              # the same within a set, where a stop costs no pass over X
 SURE = 1.3              # on the way, a column joins where its correlation passes the threshold by so much
@@ -30,6 +27,10 @@ SHORT = 2.0             # non-zeros of a sparse column, in rows of the Gram matr
 
 class Block:
     """A set of columns of the design, their Gram matrix, and the subproblem on them."""
+
+    # Columns cost memory and come with near-exact steps: grow by little, solve well.
+    growth = 0.5                        # columns that may join at once, in sizes of the support
+    start, share = 0.0, 0.0             # relative gap asked of a set at first, and then as a share of the whole problem's
 
     def __init__(self, design, q, yy, penalty):
         self.design, self.q, self.yy, self.penalty = design, q, yy, penalty
@@ -82,6 +83,10 @@ class Block:
 
 class SparseBlock(Block):
     """Columns of a sparse design: on the residual while that is the cheaper way."""
+
+    # Columns are cheap and sweeps slow: grow fast, solve loosely until the set is complete.
+    growth = 4.0
+    start, share = 1e-2, 0.3
 
     def __init__(self, design, q, yy, penalty, y):
         super().__init__(design, q, yy, penalty)
@@ -177,9 +182,8 @@ class WorkingSet:
         return self.penalty.score(self.v if self.v.ndim == 1 else size_of(self.v))
 
     def _admit(self, threshold):
-        """Let in the columns of the largest scores above the threshold, half the support at most; how many joined."""
-        support = self._support()
-        limit = FIRST + (GROW * support if 4 * support < self.design.n else support // 2)
+        """Let in the columns of the largest scores above the threshold, not too many at once; how many joined."""
+        limit = FIRST + int(self.block.growth * self._support())
         score = self._scores()
         score[self.inside] = -1
         found = np.flatnonzero(score > threshold)
@@ -225,7 +229,7 @@ class WorkingSet:
             n_iter += self._solve_block(last / STEP, last, 1e-4, max_iter, 0.0)
             self._refresh()
         self._admit(max(2 * l1 - last * self.penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
-        inner = max(0.3 * tol, START)
+        inner = max(0.3 * tol, self.block.start)
         while True:
             n_iter += self._solve_block(last, alpha, inner, max(1, max_iter - n_iter), polish)
             last = alpha
@@ -237,7 +241,7 @@ class WorkingSet:
             joined = self._admit(l1 * (1 + 1e-12))
             if not joined and inner < 1e-4 * tol:       # rounding: no more to be had
                 break
-            inner = min(inner, max(SHARE * gap / (0.5 * self.yy), 0.3 * tol) if joined else 0.1 * inner)
+            inner = min(inner, max(self.block.share * gap / (0.5 * self.yy), 0.3 * tol) if joined else 0.1 * inner)
         self.last = alpha
         return gap, primal, max(1, n_iter)
 
@@ -264,7 +268,11 @@ def residual(design, y, coef):
 
 def certificate(design, y, yy, r, v, coef, penalty, alpha):
     """(gap, primal) of the whole problem at ``coef``, with r and v from ``residual``."""
-    rr, yr = (float(design.weights @ (z * r if r.ndim == 1 else (z * r).sum(axis=1))) for z in (r, y))
-    if r.ndim == 2:
+    if r.ndim == 1:
+        weighted = design.weights * r
+        rr, yr = float(weighted @ r), float(weighted @ y)
+    else:
+        weighted = design.weights[:, None] * r
+        rr, yr = float(np.vdot(weighted, r)), float(np.vdot(weighted, y))
         v, coef = size_of(v), size_of(coef)
     return duality_gap(v, coef, design.sq_norms, penalty, alpha, rr, yr, yy)
