@@ -21,7 +21,8 @@ class PlainDesign:
     fit_intercept : bool
         Centre the columns at their weighted means.
     standardize : bool
-        Divide the columns by their weighted standard deviations; constant columns stay.
+        Divide the columns by their weighted standard deviations (without an intercept: by their root mean
+        squares); constant columns stay.
     """
 
     def __init__(self, X, sample_weight=None, *, fit_intercept=True, standardize=False):
@@ -36,10 +37,11 @@ class PlainDesign:
         centred = X - mean
         centred -= self.weights @ centred  # a second time: |mean| >> sd
         centred[:, np.ptp(X[raw > 0], axis=0) == 0.0] = 0.0
-        sd = np.sqrt(self.weights @ centred**2)
         self.mean = mean if fit_intercept else np.zeros(self.p)
-        self.scale = np.where(sd > 0, sd, 1.0) if standardize else np.ones(self.p)
-        self.tilde = (centred if fit_intercept else X) / self.scale
+        self.tilde = centred if fit_intercept else X
+        size = np.sqrt(self.weights @ self.tilde**2)
+        self.scale = np.where(size > 0, size, 1.0) if standardize else np.ones(self.p)
+        self.tilde = self.tilde / self.scale
         self.sq_norms = self.weights @ self.tilde**2
 
     def xt_r(self, R):

@@ -13,7 +13,8 @@ import numpy as np
 
 # Those that tend to be quick come first: slower ones are cut off at a multiple of the best time so far.
 MODULES = (
-    "bare", "fastreg", "lars", "skglm", "adelie", "celer", "sklearn", "sklearnex", "glmnet", "glum", "rglmnet",
+    "bare", "fastreg", "lars", "skglm", "adelie", "celer", "sklearn", "sklearnex", "glmnet", "glum",
+    "rglmnet",
 )  # fmt: skip
 
 
@@ -80,9 +81,7 @@ def load_rivals(names=None, modules=MODULES):
     for module in modules:
         try:
             found = importlib.import_module(f"bench.rivals.{module}").RIVALS
-        except (
-            Exception
-        ) as error:  # a rival that can't be imported, whatever the reason, is reported and left out
+        except Exception as error:  # whatever it is: it is reported and the rival left out
             if names is None or any(n.split("-")[0] == module for n in names):
                 missing[module] = f"{type(error).__name__}: {error}"
             continue

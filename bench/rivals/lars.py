@@ -19,11 +19,10 @@ def path(X, y, problem, tol):
     return ((1.0 - share) * coefs[:, right - 1] + share * coefs[:, right]).T, 0.0
 
 
+LARGE = ("L1", "L1path", "L2a", "L2b", "L2path", "L3", "L3path", "L4a", "L4b", "L4c")
 RIVALS = [
     Rival(
-        "lars", "scikit-learn", "sklearn.linear_model", {"single": single, "path": path}, {"default": (None,)},
-        skips=dict.fromkeys(
-            ("L1", "L1path", "L2a", "L2b", "L2path", "L3", "L3path", "L4a", "L4b", "L4c"), "for small data only"
-        ),
+        "lars", "scikit-learn", "sklearn.linear_model", {"single": single, "path": path},
+        {"default": (None,)}, skips=dict.fromkeys(LARGE, "for small data only"),
     ),
 ]  # fmt: skip

@@ -28,7 +28,7 @@ typedef float vf;
 
 static inline vd load(const double *p) { vd v; memcpy(&v, p, sizeof v); return v; }
 static inline void store(double *p, vd v) { memcpy(p, &v, sizeof v); }
-static inline vd splat(double a) { vd z = {0}; return z + a; }
+static inline vd splat(double a) { vd z = {0}; return a - z; }        /* a - 0 folds to a; 0 + a would not (-0) */
 static inline double sum(vd v)
 {
     double s = 0;

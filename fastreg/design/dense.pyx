@@ -40,6 +40,7 @@ cdef struct Pass:
     const double *a         # residuals (k, n), weights of rows, or coefficients (k, m)
     const double *b
     const Py_ssize_t *cols
+    bint all                # whether cols is 0..p-1
     Py_ssize_t k, m
     double *out
 
@@ -98,7 +99,7 @@ cdef void combine_task(void *context, Py_ssize_t task, int thread) noexcept nogi
         else:
             for i in range(i0, i0 + rows):
                 c.out[t * v.n + i] += v.ops.row_dot(c.m, v.x + i * v.rs * v.size,
-                                                    NULL if c.m == v.p else c.cols, c.mu, c.a + t * c.m)
+                                                    NULL if c.all else c.cols, c.mu, c.a + t * c.m)
 
 
 def finish_moments(sums, shift):
@@ -112,8 +113,23 @@ cdef struct Panels:
     Py_ssize_t rows, depth              # summed indices, and how many a panel takes
     Py_ssize_t m, width                 # columns on the left and on the right, padded to whole strips
     bint symmetric
+    const double *extra                 # (n_extra, rows) further columns on the left, m counts them
+    Py_ssize_t n_extra
     double **pack
     double **acc
+
+
+cdef void pack_extra(Panels *c, Py_ssize_t k0, Py_ssize_t k1, double *left) noexcept nogil:
+    """Put the further columns behind those of X, in the strips' padding or in new strips."""
+    cdef Py_ssize_t mr = kernels.mr, kc = k1 - k0, j, k, t, first = c.m - c.n_extra
+    cdef double *strip
+    j = ceil_div(first, mr) * mr
+    memset(left + j * kc, 0, (ceil_div(c.m, mr) * mr - j) * kc * sizeof(double))
+    for t in range(c.n_extra):
+        j = first + t
+        strip = left + (j - j % mr) * kc + j % mr
+        for k in range(kc):
+            strip[k * mr] = c.extra[t * c.rows + k0 + k] * c.left.mult_k[k0 + k]
 
 
 cdef void panel_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -124,7 +140,9 @@ cdef void panel_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef double *left = c.pack[thread]
     cdef double *right = left
     cdef double *acc = c.acc[thread]
-    c.ops.pack(&c.left, k0, k1, c.m, left)
+    c.ops.pack(&c.left, k0, k1, c.m - c.n_extra, left)
+    if c.n_extra:
+        pack_extra(c, k0, k1, left)
     if not c.symmetric:
         right = left + mp * kc
         c.ops.pack(&c.right, k0, k1, c.width, right)
@@ -259,6 +277,7 @@ cdef class Dense:
             return out
         c.v, c.a, c.mu, c.cols = self.v, &W[0, 0], &mu[0], &cols[0]
         c.k, c.m = W.shape[0], cols.shape[0]
+        c.all = c.m == self.p and (np.diff(cols) == 1).all()
         c.out = <double *> cnp.PyArray_DATA(out)
         cdef int threads = num_threads(1.0 * self.n * c.m * c.k)
         with nogil:
@@ -274,7 +293,7 @@ cdef class Dense:
         cdef Panels c
         cdef const double[::1] zeros = np.zeros(self.n)
         cdef const Py_ssize_t[::1] a, b, r
-        c.ops, c.rows, c.symmetric = self.v.ops, self.n, right is None
+        c.ops, c.rows, c.symmetric, c.n_extra = self.v.ops, self.n, right is None, 0
         c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.rs, self.v.cs
         c.left.rows = c.left.cols = NULL
         c.left.shift_c, c.left.mult_c, c.left.shift_k, c.left.mult_k = &mu[0], &mult[0], &zeros[0], &root[0]
@@ -292,11 +311,23 @@ cdef class Dense:
             c.left.cols, c.m = &b[0], b.shape[0]
         return run_panels(&c)
 
+    def gram_about(self, const double[::1] shift, const double[::1] root, const double[:, ::1] extra):
+        """(p + k, p + k): Gram matrix of the columns about ``shift`` and of k further columns, rows weighted by root^2."""
+        cdef Panels c
+        cdef const double[::1] zeros = np.zeros(self.n), ones = np.ones(self.p)
+        c.ops, c.rows, c.symmetric = self.v.ops, self.n, True
+        c.n_extra, c.extra = extra.shape[0], &extra[0, 0]
+        c.m = c.width = self.p + c.n_extra
+        c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.rs, self.v.cs
+        c.left.rows = c.left.cols = NULL
+        c.left.shift_c, c.left.mult_c, c.left.shift_k, c.left.mult_k = &shift[0], &ones[0], &zeros[0], &root[0]
+        return run_panels(&c)
+
     def row_gram(self, const double[::1] mu, const double[::1] mult, const double[::1] root):
         """(n, n): products of rows, column j scaled by mult[j], row i by root[i]."""
         cdef Panels c
         cdef const double[::1] zeros = np.zeros(self.n)
-        c.ops, c.rows, c.m, c.width, c.symmetric = self.v.ops, self.p, self.n, self.n, True
+        c.ops, c.rows, c.m, c.width, c.symmetric, c.n_extra = self.v.ops, self.p, self.n, self.n, True, 0
         c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.cs, self.v.rs
         c.left.rows = c.left.cols = NULL
         c.left.shift_k, c.left.mult_k, c.left.shift_c, c.left.mult_c = &mu[0], &mult[0], &zeros[0], &root[0]
@@ -327,7 +358,7 @@ class Cast:
         return np.array(self.X[start:stop], dtype=np.float64, order="C")
 
     def moments(self, s, v):
-        shift = np.asarray(self.X[:64]).mean(axis=0, dtype=np.float64)
+        shift = self.provisional_mean()
         return finish_moments(sum(block.sums(s[i], v[i], shift) for i, block in self._blocks()), shift)
 
     def dots(self, R, mu):
@@ -340,6 +371,14 @@ class Cast:
         if rows is not None:
             return Cast(self.X[rows]).gram(left, right, mu, mult, root[rows])
         return sum(block.gram(left, right, mu, mult, root[i]) for i, block in self._blocks())
+
+    def provisional_mean(self):
+        return np.add.reduce(self.X[:64], axis=0, dtype=np.float64) / min(64, self.n)
+
+    def gram_about(self, shift, root, extra):
+        return sum(
+            block.gram_about(shift, root[i], np.ascontiguousarray(extra[:, i])) for i, block in self._blocks()
+        )
 
     def row_gram(self, mu, mult, root):
         total = 0

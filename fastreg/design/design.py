@@ -11,6 +11,8 @@ from .dense import Cast, Dense
 from .sparse import Sparse
 
 EPS = np.finfo(np.float64).eps
+MANY_TARGETS = 16       # more of them are not worth their place in a Gram pass
+DRIFT = 1e3             # ratio of a column's second moments about a provisional mean and about its own that is harmless
 
 
 def _storage(X):
@@ -35,8 +37,8 @@ class Design:
 
     Notes
     -----
-    The column statistics need a pass over X. It is made when first needed, and gives ``X̃'y`` with it if ``bind(y)`` came
-    before.
+    The column statistics need a pass over X. It is made when first needed; ``bind(y)`` makes it give ``X̃'y`` as well,
+    and on request the Gram matrix.
     """
 
     def __init__(self, X, sample_weight=None, *, fit_intercept=True, standardize=False):
@@ -55,7 +57,7 @@ class Design:
             total = self.weights.sum()
             self.total_weight = float(total * largest)
             self.weights /= total
-        self._target = self._cross = self._root = None
+        self._root = self._gram = None
 
     def __getattr__(self, name):
         # Column statistics: one pass over X on first use (this is called only for missing attributes).
@@ -64,17 +66,33 @@ class Design:
         self._pass()
         return self.__dict__[name]
 
-    def bind(self, y):
-        """Center y, and return it with its mean and ``X̃'(s∘y)``; y (n,) or (n, T)."""
+    def bind(self, y, gram=False):
+        """Center y, and return it with its mean and ``X̃'(s∘y)``; y (n,) or (n, T).
+
+        With ``gram`` the Gram matrix of all columns is made as well, in the same pass over X, and ``gram()`` returns it.
+        """
         centred, mean = self.center(y)
-        if centred.ndim == 1 and "mean" not in self.__dict__:
-            self._pass(centred)
-            return centred, mean, self._cross
-        return centred, mean, self.xt_r(centred)
+        if "mean" in self.__dict__:
+            return centred, mean, self.xt_r(centred)
+        if gram and not self.storage.is_sparse and centred.size <= MANY_TARGETS * self.n:
+            cross = self._gram_pass(centred)
+        else:
+            cross = self._pass(centred) if centred.ndim == 1 else None
+        return centred, mean, self.xt_r(centred) if cross is None else cross
 
     def _pass(self, y=None):
+        """Column statistics; with y (n,) returns its products with the columns."""
         v = np.zeros(self.n) if y is None else self.weights * y
         mean, var, cross, shift = self.storage.moments(self.weights, v)
+        if not self.fit_intercept:
+            cross = cross + shift * v.sum()
+        self._set(mean, var)
+        cross *= self.mult
+        cross[self.sq_norms == 0] = 0
+        return cross
+
+    def _set(self, mean, var):
+        """Attributes from means and centred second moments."""
         if self.fit_intercept:
             second = var
             # a constant column's variance is rounding of its mean
@@ -82,20 +100,40 @@ class Design:
             self.mean = mean
         else:
             second = var + mean * mean
-            cross = cross + shift * v.sum()
             self.mean = np.zeros(self.p)
         if self.standardize:
             self.scale = np.sqrt(second)
             self.scale[second == 0] = 1.0
             self.mult = 1.0 / self.scale
             self.sq_norms = (second > 0).astype(np.float64)
-            cross = cross * self.mult
         else:
             self.scale = self.mult = np.ones(self.p)
             self.sq_norms = second
-        if y is not None:
-            cross[self.sq_norms == 0] = 0
-            self._cross = cross
+
+    def _gram_pass(self, y):
+        """Statistics, Gram matrix and products with y, from the Gram matrix of X about a provisional mean, 1 and y."""
+        shift = self.storage.provisional_mean() if self.fit_intercept else np.zeros(self.p)
+        extra = np.ascontiguousarray(np.vstack([np.ones(self.n), y.T]))
+        joint = self.storage.gram_about(shift, self.root, extra)
+        p, off = self.p, joint[self.p, : self.p]
+        G, cross = joint[:p, :p], np.array(joint[p + 1 :, :p].T)
+        if not self.fit_intercept:
+            self._set(np.zeros(p), np.array(np.diagonal(G)))
+        else:
+            square = np.array(np.diagonal(G))
+            var = np.maximum(square - off * off, 0)
+            if (square > DRIFT * var).any():        # the first rows are far from the rest: centring would cancel
+                return None
+            self._set(shift + off, var)
+            G = G - np.outer(off, off)
+        dead = self.sq_norms == 0
+        if dead.any():
+            G[dead], G[:, dead], cross[dead] = 0, 0, 0
+        if self.standardize:
+            G = G * np.outer(self.mult, self.mult)
+            cross = cross * self.mult[:, None]
+        self._gram = np.ascontiguousarray(G)
+        return cross[:, 0] if y.ndim == 1 else cross
 
     @property
     def root(self):
@@ -143,6 +181,8 @@ class Design:
     def gram(self, cols=None, other=None, rows=None):
         """X̃[:, cols]' diag(s) X̃[:, other]; other=None: the same as cols; rows: the rows to sum over."""
         index = [None if c is None else np.ascontiguousarray(c, dtype=np.intp) for c in (cols, other)]
+        if self._gram is not None and cols is other is rows is None:
+            return self._gram
         mult = np.where(self.sq_norms > 0, self.mult, 0.0)
         return self.storage.gram(*index, self.mean, mult, self.root, rows)
 

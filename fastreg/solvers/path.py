@@ -68,12 +68,13 @@ def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init
     """
     alphas = np.ascontiguousarray(alphas, dtype=np.float64)
     aim = 0.9 * tol                 # so that no rounding puts the reported gap over tol
-    y, y_mean, q = design.bind(y)
+    full = takes_gram(design.n, design.p, len(alphas), coef_init is not None)
+    y, y_mean, q = design.bind(y, gram=full)
     _check_finite(design.sq_norms, q)
     inner = penalty.scaled(design.scale)
     if coef_init is not None:
         coef_init = (np.asarray(coef_init, dtype=np.float64) * design.scale).T
-    G = design.gram() if takes_gram(design.n, design.p, len(alphas), coef_init is not None) else None
+    G = design.gram() if full else None
     options = (alphas, inner, aim, max_iter)
     if y.ndim == 1 or multitask:
         return _finish(design, alphas, y_mean, _one(design, y, q, G, coef_init, *options), tol)

@@ -83,7 +83,7 @@ def solve_ridge(design, y, alpha, factor=None, lower=None, upper=None, *, tol=1e
         if lower is not None or upper is not None:
             return _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start)
         if design.n >= design.p:
-            centred, y_mean, cross = design.bind(y)
+            centred, y_mean, cross = design.bind(y, gram=True)
             cross = cross.reshape(design.p, -1)
         else:
             (centred, y_mean), cross = design.center(y), None
