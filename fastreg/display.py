@@ -55,9 +55,7 @@ class PathDisplay:
         Shapes that don't match, or alphas that are not positive.
     """
 
-    def __init__(
-        self, alphas, coefs, *, cv_mean=None, cv_se=None, alpha_min=None, alpha_1se=None, feature_names=None
-    ):
+    def __init__(self, alphas, coefs, *, cv_mean=None, cv_se=None, alpha_min=None, alpha_1se=None, feature_names=None):
         alphas = np.asarray(alphas, dtype=np.float64)
         coefs = coefs.toarray() if sparse.issparse(coefs) else np.asarray(coefs, dtype=np.float64)
         if alphas.ndim != 1 or coefs.ndim != 2 or coefs.shape[1] != alphas.shape[0] or not alphas.size:
@@ -76,9 +74,7 @@ class PathDisplay:
         if feature_names is None:
             feature_names = [f"x{j}" for j in range(coefs.shape[0])]
         if len(feature_names) != coefs.shape[0]:
-            raise ValueError(
-                f"There are {len(feature_names)} feature_names for {coefs.shape[0]} rows of coefs."
-            )
+            raise ValueError(f"There are {len(feature_names)} feature_names for {coefs.shape[0]} rows of coefs.")
         self.feature_names = [str(name) for name in feature_names]
 
     @classmethod
@@ -132,9 +128,7 @@ class PathDisplay:
         """
         check_is_fitted(estimator)
         if not isinstance(estimator, LassoCV | ElasticNetCV):
-            raise TypeError(
-                f"{type(estimator).__name__} has no path; use LassoCV or ElasticNetCV, or from_path."
-            )
+            raise TypeError(f"{type(estimator).__name__} has no path; use LassoCV or ElasticNetCV, or from_path.")
         alphas, coefs, curve = _solve_again(estimator, X, y, sample_weight)
         if feature_names is None:
             feature_names = getattr(estimator, "feature_names_in_", None)
@@ -237,18 +231,14 @@ def _along(values, order, name):
         return None
     values = np.asarray(values, dtype=np.float64)
     if values.shape != order.shape:
-        raise ValueError(
-            f"{name} of shape {values.shape} must have one value for each of the {len(order)} alphas."
-        )
+        raise ValueError(f"{name} of shape {values.shape} must have one value for each of the {len(order)} alphas.")
     return values[order]
 
 
 def _new_axes(plt, errors):
     if not errors:
         return plt.subplots(figsize=(7.0, 4.5), layout="constrained")[1]
-    figure, axes = plt.subplots(
-        2, 1, figsize=(7.0, 6.5), layout="constrained", sharex=True, height_ratios=[2, 1]
-    )
+    figure, axes = plt.subplots(2, 1, figsize=(7.0, 6.5), layout="constrained", sharex=True, height_ratios=[2, 1])
     return axes
 
 

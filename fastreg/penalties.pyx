@@ -10,7 +10,8 @@ import numpy as np
 from libc.math cimport INFINITY, fabs
 
 
-cdef double dual(Py_ssize_t m, const double *v, const Charges *c, double scale, double rr, double yr) noexcept nogil:
+cdef double dual(Py_ssize_t m, const double *v, const Charges *c, double scale, double rr,
+                 double yr) noexcept nogil:
     """Dual objective at scale * residual, for a feasible scale."""
     cdef double value = scale * yr - 0.5 * scale * scale * rr, t
     cdef Py_ssize_t j
@@ -25,10 +26,10 @@ cdef double duality_gap(Py_ssize_t m, const double *v, const double *w, const do
                         double rr, double yr, double yy, double *primal) noexcept nogil:
     """Primal minus the best dual value found on the ray through the residual.
 
-    v = X'r (or norms of its rows), w the coefficients (or norms), norms the squared norms of the columns,
-    rr = r'r, yr = y'r, yy = y'y. Any feasible scale gives a valid bound; three are tried: the best where the penalty's
-    conjugate is 0 (lasso), 1 (exact at the solution), and the one of the form augmented by l2. An unpenalised coordinate must have v = 0: what
-    rounding leaves there (a correlation with y under 1e-9) counts as |v w|, more makes the bound 0.
+    v = X'r (or norms of its rows), w the coefficients (or norms), norms the squared norms of the columns, rr = r'r,
+    yr = y'r, yy = y'y. Any feasible scale gives a valid bound; three are tried: the best where the penalty's conjugate
+    is 0 (lasso), 1 (exact at the solution), and the one of the form augmented by l2. An unpenalised coordinate must
+    have v = 0: what rounding leaves there (a correlation with y under 1e-9) counts as |v w|, more makes the bound 0.
     """
     cdef double p = 0.5 * rr, top = INFINITY, extra = 0, ww = 0, augmented = INFINITY, t, f, best
     cdef Py_ssize_t j

@@ -10,12 +10,15 @@ cdef extern from "kernels.h" nogil:
         const double *mult_c
 
     ctypedef struct fr_typed:
-        void (*col_dots)(Py_ssize_t n, const void *x, double mu, Py_ssize_t k, const double *R, Py_ssize_t ldr, double *out) noexcept nogil
+        void (*col_dots)(Py_ssize_t n, const void *x, double mu, Py_ssize_t k, const double *R, Py_ssize_t ldr,
+                         double *out) noexcept nogil
         void (*row_dots)(Py_ssize_t n, Py_ssize_t p, const void *x, Py_ssize_t rs, const double *mu, Py_ssize_t k,
                          const double *R, Py_ssize_t ldr, double *out, Py_ssize_t ldo) noexcept nogil
         void (*col_axpy)(Py_ssize_t n, double a, double mu, const void *x, double *y) noexcept nogil
-        double (*row_dot)(Py_ssize_t p, const void *x, const Py_ssize_t *cols, const double *mu, const double *w) noexcept nogil
-        void (*col_moments)(Py_ssize_t n, const void *x, double shift, const double *s, const double *v, double *out) noexcept nogil
+        double (*row_dot)(Py_ssize_t p, const void *x, const Py_ssize_t *cols, const double *mu,
+                          const double *w) noexcept nogil
+        void (*col_moments)(Py_ssize_t n, const void *x, double shift, const double *s, const double *v,
+                            double *out) noexcept nogil
         void (*row_moments)(Py_ssize_t n, Py_ssize_t p, const void *x, Py_ssize_t rs, const double *shift,
                             const double *s, const double *v, double *out, Py_ssize_t ldo) noexcept nogil
         void (*pack)(const fr_source *src, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t m, double *out) noexcept nogil

@@ -62,9 +62,7 @@ def _version(ctx, param, value):
 
 @click.group(cls=OneLineGroup, invoke_without_command=True)
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
-)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
 def app(ctx, debug):
     """Lasso, ridge and elastic net with paths, cross-validation and a certificate of optimality."""
@@ -73,15 +71,9 @@ def app(ctx, debug):
 
 
 @app.command()
-@click.option(
-    "--out", type=click.Path(), default="fastreg-demo.png", show_default=True, help="The picture to write."
-)
-@click.option(
-    "--folds", type=click.IntRange(2, 50), default=5, show_default=True, help="Cross-validation folds."
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the rows into folds."
-)
+@click.option("--out", type=click.Path(), default="fastreg-demo.png", show_default=True, help="The picture to write.")
+@click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True, help="Cross-validation folds.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the rows into folds.")
 def demo(**options):
     """Fit lasso paths to real data, print what was found and draw it."""
     from fastreg.cli.demo import run
@@ -91,9 +83,7 @@ def demo(**options):
 
 @app.command()
 @click.argument("data", type=click.Path())
-@click.option(
-    "--target", metavar="COL", help="Column to predict. npz: its array, y if not given; svmlight: none."
-)
+@click.option("--target", metavar="COL", help="Column to predict. npz: its array, y if not given; svmlight: none.")
 @click.option(
     "--model",
     type=click.Choice(["lasso", "ridge", "elastic-net"]),
@@ -124,9 +114,7 @@ def demo(**options):
     help="Smallest CV error, or the strongest penalty within one standard error of it.",
 )
 @click.option("--drop", multiple=True, metavar="COL", help="Leave a column out. May be repeated.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the rows into folds."
-)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the rows into folds.")
 @click.option("--out", type=click.Path(), metavar="MODEL", help="Save the model here (.skops).")
 def fit(**options):
     """Fit a model to DATA.
@@ -142,9 +130,7 @@ def fit(**options):
 @app.command()
 @click.argument("model", type=click.Path())
 @click.argument("data", type=click.Path())
-@click.option(
-    "--out", type=click.Path(), help="File to write (.csv, .tsv, .parquet, .feather, .npz); else printed."
-)
+@click.option("--out", type=click.Path(), help="File to write (.csv, .tsv, .parquet, .feather, .npz); else printed.")
 def predict(**options):
     """Predict the rows of DATA with a saved MODEL."""
     from fastreg.cli.predict import run

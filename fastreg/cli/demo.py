@@ -36,9 +36,7 @@ def diabetes():
     from sklearn.datasets import load_diabetes
 
     raw = load_diabetes(scaled=False)
-    return Data(
-        "Diabetes (442 × 10)", "disease progression", standardise(raw.data), raw.target, raw.feature_names
-    )
+    return Data("Diabetes (442 × 10)", "disease progression", standardise(raw.data), raw.target, raw.feature_names)
 
 
 def wide():
@@ -206,9 +204,7 @@ def coefficient_rows(data, found, n_rows=12):
 
 def show(out, data, found, rows, n_folds):
     """Print both tables."""
-    out.print(
-        f"{data.title}: {data.unit}; columns standardised, {n_folds} folds", style="bold", soft_wrap=True
-    )
+    out.print(f"{data.title}: {data.unit}; columns standardised, {n_folds} folds", style="bold", soft_wrap=True)
     out.print(report.table(COLUMNS, rows, width=out.width, optional=("time", "gap")))
     total = len(found.alphas)
     out.print("gap: duality gap over the objective at zero; time: of that fit alone")

@@ -75,9 +75,7 @@ def read(data, target, drop):
     for name, numeric in kinds.items():
         values = 0 if numeric else X[name].nunique()
         if values > max(100, len(X) // 2):
-            report.note(
-                f"text column {name!r} has {values} different values, a column each; --drop it if a name"
-            )
+            report.note(f"text column {name!r} has {values} different values, a column each; --drop it if a name")
     return X, y, kinds, target
 
 

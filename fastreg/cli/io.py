@@ -84,9 +84,7 @@ def read_table(path, text_columns=()):
     except pd.errors.ParserWarning as error:
         raise Failure(f"{path}: rows have more fields than the first line has names; correct it") from error
     except Exception as error:  # pandas, pyarrow, gzip and the decoder each have their own classes
-        raise Failure(
-            f"{path}: can't be read as its ending says ({one_line(error)}); check the file"
-        ) from error
+        raise Failure(f"{path}: can't be read as its ending says ({one_line(error)}); check the file") from error
     if table.shape[1] == 1 and ";" in str(table.columns[0]):
         raise Failure(f"{path}: the columns are separated by semicolons; save it with commas")
     if not table.columns.is_unique:
@@ -200,9 +198,7 @@ def table_target(table, target, path):
     if column.isna().all():
         raise Failure(f"{where} has no values; choose another --target")
     if not _is_numeric(column, where):
-        raise Failure(
-            f"{where} holds text ({example(column)}); recode it as numbers or choose another --target"
-        )
+        raise Failure(f"{where} holds text ({example(column)}); recode it as numbers or choose another --target")
     return check_target(_as_number(column, where), where)
 
 
@@ -214,9 +210,7 @@ def check_target(y, where):
     bad = ~np.isfinite(y)
     if bad.any():
         first, count = int(bad.argmax()) + 1, int(bad.sum())
-        raise Failure(
-            f"{where} is missing or infinite in {count} of {len(y)} rows (first: row {first}); remove them"
-        )
+        raise Failure(f"{where} is missing or infinite in {count} of {len(y)} rows (first: row {first}); remove them")
     return y
 
 
@@ -271,26 +265,18 @@ def _read_npz(path, target):
             elif {"data", "indices", "indptr", "shape"} <= names:
                 X = sparse.load_npz(path)
             else:
-                raise Failure(
-                    f"{path}: no array X in it, only {', '.join(sorted(names))}; save X under that name"
-                )
+                raise Failure(f"{path}: no array X in it, only {', '.join(sorted(names))}; save X under that name")
             if target is not None and target not in names:
-                raise Failure(
-                    f"{path} has no array {target!r} for --target; it has {', '.join(sorted(names))}"
-                )
+                raise Failure(f"{path} has no array {target!r} for --target; it has {', '.join(sorted(names))}")
             y = None if target is None else archive[target]
     except Failure:
         raise
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise Failure(
-            f"{path}: can't be read as npz ({one_line(error)}); save it with numpy.savez"
-        ) from error
+        raise Failure(f"{path}: can't be read as npz ({one_line(error)}); save it with numpy.savez") from error
     if X.ndim != 2 or X.dtype.kind not in "biuf":
         raise Failure(f"{path}: X is {X.ndim}-D of type {X.dtype}; it must be a 2-D array of real numbers")
     if y is not None and y.shape[:1] != X.shape[:1]:
-        raise Failure(
-            f"{path}: X has {X.shape[0]} rows, {target!r} has shape {y.shape}; they must be as long"
-        )
+        raise Failure(f"{path}: X has {X.shape[0]} rows, {target!r} has shape {y.shape}; they must be as long")
     return X, None if y is None else check_target(y, f"{path}: target {target!r}")
 
 

@@ -44,25 +44,17 @@ def read(data, kinds, n_features):
     """
     if io.is_matrix(data):
         if kinds is not None:
-            raise Failure(
-                f"the model needs named columns and {data} has none; give a CSV, Parquet or Feather file"
-            )
+            raise Failure(f"the model needs named columns and {data} has none; give a CSV, Parquet or Feather file")
         X, _ = io.read_matrix(data, n_features=n_features)
         if X.shape[1] != n_features:
-            raise Failure(
-                f"{data} has {X.shape[1]} columns, the model was fitted on {n_features}; give the same ones"
-            )
+            raise Failure(f"{data} has {X.shape[1]} columns, the model was fitted on {n_features}; give the same ones")
         return X
     if kinds is None:
-        raise Failure(
-            f"the model was fitted on a matrix of {n_features} columns; give an npz or svmlight file"
-        )
+        raise Failure(f"the model was fitted on a matrix of {n_features} columns; give an npz or svmlight file")
     table = io.read_table(data, text_columns=[name for name, numeric in kinds.items() if not numeric])
     missing = [name for name in kinds if name not in table.columns]
     if missing:
-        names = ", ".join(map(repr, missing[:3])) + (
-            f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        )
+        names = ", ".join(map(repr, missing[:3])) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
         raise Failure(f"{data} has no column {names}, which the model was fitted on; add what is missing")
     return io.tidy(table, data, kinds)[0]
 
@@ -76,6 +68,4 @@ def note_new_values(X, fitted):
         new = X.loc[X[name].notna() & ~X[name].isin(known), name].unique()
         if len(new):
             shown = ", ".join(map(repr, new[:3])) + (", ..." if len(new) > 3 else "")
-            report.note(
-                f"column {name!r} has values not seen at fit ({shown}): they add nothing to the prediction"
-            )
+            report.note(f"column {name!r} has values not seen at fit ({shown}): they add nothing to the prediction")

@@ -9,7 +9,7 @@ gives arrays of any other type or stride the same verbs, by converting some rows
 import numpy as np
 
 cimport numpy as cnp
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from fastreg._simd.dispatch cimport fr_source, fr_typed, kernels
@@ -136,7 +136,7 @@ cdef void panel_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Panels *c = <Panels *> context
     cdef Py_ssize_t k0 = task * c.depth, k1 = min(c.rows, k0 + c.depth), kc = k1 - k0
     cdef Py_ssize_t mr = kernels.mr, nr = kernels.nr, i, j = 0, b
-    cdef Py_ssize_t mp = ceil_div(c.m, mr) * mr, wp = ceil_div(c.width, mr) * mr
+    cdef Py_ssize_t mp = ceil_div(c.m, mr) * mr
     cdef double *left = c.pack[thread]
     cdef double *right = left
     cdef double *acc = c.acc[thread]
@@ -312,7 +312,7 @@ cdef class Dense:
         return run_panels(&c)
 
     def gram_about(self, const double[::1] shift, const double[::1] root, const double[:, ::1] extra):
-        """(p + k, p + k): Gram matrix of the columns about ``shift`` and of k further columns, rows weighted by root^2."""
+        """(p + k, p + k): Gram matrix of the columns about ``shift`` and k further ones, rows weighted by root^2."""
         cdef Panels c
         cdef const double[::1] zeros = np.zeros(self.n), ones = np.ones(self.p)
         c.ops, c.rows, c.symmetric = self.v.ops, self.n, True

@@ -11,8 +11,8 @@ from .dense import Cast, Dense
 from .sparse import Sparse
 
 EPS = np.finfo(np.float64).eps
-MANY_TARGETS = 16       # more of them are not worth their place in a Gram pass
-DRIFT = 1e3             # ratio of a column's second moments about a provisional mean and about its own that is harmless
+MANY_TARGETS = 16  # more of them are not worth their place in a Gram pass
+DRIFT = 1e3  # ratio of a column's second moments about a provisional mean and about its own that is harmless
 
 
 def _storage(X):
@@ -52,7 +52,7 @@ class Design:
             self.weights = np.full(self.n, 1.0 / self.n)
         else:
             weight = np.asarray(sample_weight, dtype=np.float64)
-            largest = weight.max()          # so that no sum overflows
+            largest = weight.max()  # so that no sum overflows
             self.weights = weight / largest
             total = self.weights.sum()
             self.total_weight = float(total * largest)
@@ -69,7 +69,7 @@ class Design:
     def bind(self, y, gram=False):
         """Center y, and return it with its mean and ``X̃'(s∘y)``; y (n,) or (n, T).
 
-        With ``gram`` the Gram matrix of all columns is made as well, in the same pass over X, and ``gram()`` returns it.
+        With ``gram`` the Gram matrix of all columns is made in the same pass over X, and ``gram()`` returns it.
         """
         centred, mean = self.center(y)
         if "mean" in self.__dict__:
@@ -122,7 +122,7 @@ class Design:
         else:
             square = np.array(np.diagonal(G))
             var = np.maximum(square - off * off, 0)
-            if (square > DRIFT * var).any():        # the first rows are far from the rest: centring would cancel
+            if (square > DRIFT * var).any():  # the first rows are far from the rest: centring would cancel
                 return None
             self._set(shift + off, var)
             G = G - np.outer(off, off)

@@ -48,14 +48,18 @@ def _moments(const value_t[::1] data, const index_t[::1] indices, const index_t[
 def _dots(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
           const double[:, ::1] R, const double[::1] mu, const double[::1] sums, double[:, ::1] out):
     cdef Py_ssize_t j, e, t, p = indptr.shape[0] - 1, k = R.shape[0]
-    cdef double total
+    cdef double a, b
     cdef int threads = num_threads(1.0 * k * data.shape[0])
     for j in prange(p, nogil=True, schedule="guided", num_threads=threads):
         for t in range(k):
-            total = 0
-            for e in range(indptr[j], indptr[j + 1]):
-                total = total + data[e] * R[t, indices[e]]
-            out[t, j] = total - mu[j] * sums[t]
+            a = 0
+            b = 0               # two sums, as one would wait for each addition
+            for e in range(indptr[j], indptr[j + 1] - 1, 2):
+                a = a + data[e] * R[t, indices[e]]
+                b = b + data[e + 1] * R[t, indices[e + 1]]
+            if (indptr[j + 1] - indptr[j]) % 2:
+                a = a + data[indptr[j + 1] - 1] * R[t, indices[indptr[j + 1] - 1]]
+            out[t, j] = a + b - mu[j] * sums[t]
 
 
 def _combine(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,

@@ -114,9 +114,7 @@ class RidgeSearch:
             else:
                 columns = [(fitted if y.ndim == 2 else fitted[:, 0], truth)]
             fake = IdentityRegressor() if classes is None else self._identity(classes)
-            scores.append(
-                [scorer(fake, prediction, target, **score_params) for prediction, target in columns]
-            )
+            scores.append([scorer(fake, prediction, target, **score_params) for prediction, target in columns])
         scores = np.asarray(scores, dtype=np.float64)
         return scores if per_target else scores[:, 0]
 
@@ -177,9 +175,7 @@ class RidgeSearch:
             params = {**params, "sample_weight": sample_weight}
         if _routing_enabled():
             inner.set_fit_request(sample_weight=True)
-        search = GridSearchCV(
-            inner, {"alpha": alphas}, cv=self.cv, scoring=self._get_scorer(), refit=self._refit
-        )
+        search = GridSearchCV(inner, {"alpha": alphas}, cv=self.cv, scoring=self._get_scorer(), refit=self._refit)
         search.fit(X, y, **params)
         best, table = search.best_estimator_, search.cv_results_
         splits = [table[f"split{k}_test_score"] for k in range(search.n_splits_)]
@@ -254,9 +250,7 @@ def choose(scores, spread, alphas, rule):
     if rule == "min":
         return best
     if spread is None:
-        raise ValueError(
-            'rule="1se" with leave-one-out needs scoring=None: other scores have no standard error.'
-        )
+        raise ValueError('rule="1se" with leave-one-out needs scoring=None: other scores have no standard error.')
     at_best = (best,) if scores.ndim == 1 else (best, np.arange(scores.shape[1]))
     near = scores >= scores[at_best] - spread[at_best]
     return np.argmax(np.where(near.T, alphas, -1.0), axis=-1)

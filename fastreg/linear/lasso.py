@@ -234,9 +234,7 @@ class Lasso(ElasticNet):
     """
 
     _parameter_constraints: dict = {
-        name: constraint
-        for name, constraint in ElasticNet._parameter_constraints.items()
-        if name != "l1_ratio"
+        name: constraint for name, constraint in ElasticNet._parameter_constraints.items() if name != "l1_ratio"
     }
 
     # an attribute, as in scikit-learn, but no parameter

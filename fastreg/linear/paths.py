@@ -47,9 +47,7 @@ _CONSTRAINTS = {
 
 def _check(arguments, caller):
     arguments = {**arguments, **arguments["params"]}
-    check_arguments(
-        _CONSTRAINTS, {name: arguments[name] for name in _CONSTRAINTS if name in arguments}, caller
-    )
+    check_arguments(_CONSTRAINTS, {name: arguments[name] for name in _CONSTRAINTS if name in arguments}, caller)
 
 
 def enet_path(

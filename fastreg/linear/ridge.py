@@ -162,13 +162,9 @@ class Ridge(LinearRegressor):
 def fit_ridge(estimator, X, y, sample_weight):
     """Fit validated data with the parameters of `estimator` (a `Ridge` or `RidgeClassifier`)."""
     n_features = X.shape[1]
-    bounds = check_bounds(
-        n_features, estimator.penalty_factor, estimator.lower, estimator.upper, estimator.positive
-    )
+    bounds = check_bounds(n_features, estimator.penalty_factor, estimator.lower, estimator.upper, estimator.positive)
     alpha = check_alpha(estimator.alpha, 1 if y.ndim == 1 else y.shape[1])
-    design = Design(
-        X, sample_weight, fit_intercept=estimator.fit_intercept, standardize=estimator.standardize
-    )
+    design = Design(X, sample_weight, fit_intercept=estimator.fit_intercept, standardize=estimator.standardize)
     result = solve_ridge(design, y, alpha, *bounds, tol=estimator.tol, max_iter=estimator.max_iter)
     return set_fitted(estimator, X, y, result)
 
@@ -194,9 +190,7 @@ def check_alpha(alpha, n_targets):
         return alpha
     alpha = np.asarray(alpha, dtype=np.float64).ravel()
     if len(alpha) not in (1, n_targets):
-        raise ValueError(
-            f"Number of targets and number of penalties do not correspond: {len(alpha)} != {n_targets}"
-        )
+        raise ValueError(f"Number of targets and number of penalties do not correspond: {len(alpha)} != {n_targets}")
     if not (np.isfinite(alpha).all() and (alpha >= 0).all()):
         raise ValueError("alpha must hold finite numbers >= 0.")
     return alpha

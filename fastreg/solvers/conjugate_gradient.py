@@ -37,9 +37,7 @@ class ConjugateGradient(System):
         self.projects = 0 < self.columns.size <= _MAX_PROJECTED
         if self.projects:
             self.root = np.sqrt(design.weights)[:, None]
-            left, values, right = np.linalg.svd(
-                self.root * unit_columns(design, self.columns), full_matrices=False
-            )
+            left, values, right = np.linalg.svd(self.root * unit_columns(design, self.columns), full_matrices=False)
             keep = values > _EPS * design.n * max(values[0], np.finfo(np.float64).tiny)
             self.basis, self.pseudo = left[:, keep], right[keep].T / values[keep]
 

@@ -1,9 +1,9 @@
 """Cross-validation errors along a grid: the folds share what they can.
 
 Where the Gram matrix of all columns is affordable, every test fold's Gram matrix is made (one pass over X for all of
-them), and a training fold's is the total less its own: ``G_train = G - G_k``, recentred on the training means. The errors on
-test rows come from the same numbers. Else a training fold is the whole X with weight 0 on the test rows: nothing is copied,
-and the residual of a fit has the test errors in it.
+them), and a training fold's is the total less its own: ``G_train = G - G_k``, recentred on the training means. The
+errors on test rows come from the same numbers. Else a training fold is the whole X with weight 0 on the test rows:
+nothing is copied, and the residual of a fit has the test errors in it.
 """
 
 import numpy as np
@@ -15,11 +15,26 @@ from .multitask import block_descent
 from .path import _check_finite, takes_gram
 from .working_set import WorkingSet
 
-FOLD_BYTES = 1 << 30        # what the folds' Gram matrices may take together
+FOLD_BYTES = 1 << 30  # what the folds' Gram matrices may take together
 
 
-def cv_errors(X, y, sample_weight, folds, alphas, l1_ratios, *, fit_intercept=True, standardize=False, factor=None,
-              lower=None, upper=None, tol=1e-4, max_iter=1000, multitask=False):
+def cv_errors(
+    X,
+    y,
+    sample_weight,
+    folds,
+    alphas,
+    l1_ratios,
+    *,
+    fit_intercept=True,
+    standardize=False,
+    factor=None,
+    lower=None,
+    upper=None,
+    tol=1e-4,
+    max_iter=1000,
+    multitask=False,
+):
     """Weighted mean squared error on each test fold, for each l1_ratio and alpha.
 
     Parameters
@@ -77,7 +92,7 @@ class _Sums:
         Q = self.Q / S - np.outer(mx, my)
         yy = max(self.yy / S - my @ my, 0.0)
         second = np.diagonal(self.G) / S
-        dead = np.diagonal(G) <= 1e-13 * second         # constant on these rows: what is left is rounding
+        dead = np.diagonal(G) <= 1e-13 * second  # constant on these rows: what is left is rounding
         G[dead], G[:, dead], Q[dead] = 0, 0, 0
         scale = np.ones(len(mx))
         if standardize:
@@ -119,7 +134,8 @@ def _fold_sums(X, y, weight, folds, fit_intercept):
     tests = list(sums([test for _, test in folds]))
     seen = np.bincount(np.concatenate([test for _, test in folds]), minlength=design.n)
     complement = all(
-        (np.bincount(np.concatenate(fold), minlength=design.n) == 1).all() for fold in folds  # train and test
+        (np.bincount(np.concatenate(fold), minlength=design.n) == 1).all()
+        for fold in folds  # train and test
     )
     if not complement:
         return list(sums([train for train, _ in folds])), tests
@@ -150,8 +166,10 @@ def _fold_paths(problems, alphas, penalty, tol, max_iter, ndim):
     for G, Q, yy, *_ in problems:
         _check_finite(np.diagonal(G), Q, yy)
     if ndim == 1:
-        jobs = [GramProblem(len(Q)).bind(G, np.ascontiguousarray(Q[:, 0]), yy, inner)
-                for (G, Q, yy, *_), inner in zip(problems, scaled, strict=True)]
+        jobs = [
+            GramProblem(len(Q)).bind(G, np.ascontiguousarray(Q[:, 0]), yy, inner)
+            for (G, Q, yy, *_), inner in zip(problems, scaled, strict=True)
+        ]
         return [result[0][:, None, :] for result in run_paths(jobs, [alphas] * len(jobs), tol, max_iter)]
     paths = []
     for (G, Q, yy, *_), inner in zip(problems, scaled, strict=True):

@@ -1,12 +1,17 @@
-"""Coordinate descent on a Gram matrix: one alpha, a path, or many paths side by side.
+"""Coordinate descent on a Gram matrix, finished by Newton steps: one alpha, a path, or many paths side by side.
 
-The problem is ``1/2 w'Gw - q'w + penalty(w)``. Cyclic coordinate descent keeps the gradient ``g = q - Gw`` up to date, one
-row of G a change. Where it is slow (correlated columns), a Newton step finishes: on the coordinates that are neither 0
-nor at a bound the problem is a quadratic, solved by Cholesky, followed by an exact line search through the kinks at
-0. A Newton step is taken when the sweeps since the last one have cost as much as it would (rent or buy: at most
-twice the cost of the better choice). The factor is kept: only its rows from the first changed coordinate on are made
-anew, so along a path a new coordinate costs one row. Every step lowers the objective, so the mix converges as
-coordinate descent does. Stopping is on the duality gap (Fercoq, Gramfort, Salmon, 2015), which needs g alone.
+The problem is ``1/2 w'Gw - q'w + penalty(w)``. Cyclic coordinate descent keeps the gradient ``g = q - Gw`` up to date,
+one row of G a change. Where it is slow (correlated columns), Newton steps take over: on the coordinates that are
+neither 0 nor at a bound the problem is a quadratic, solved by Cholesky, followed by an exact line search through the
+kinks at 0; steps are repeated until one ends inside, then the worst violators of optimality join. That begins when the
+sweeps have cost as much as a step would (rent or buy: at most twice the cost of the better choice).
+
+The factor is kept: a coordinate that joins costs a row, one that leaves some rotations, so that along a path a step is
+quadratic in the support. A column that depends on those before it has no pivot; along the combination that leaves
+the fit as it is the objective is piecewise linear, and a move to its lowest kink takes a coordinate out.
+
+Every step lowers the objective, so the mix converges as coordinate descent does. Stopping is on the duality gap
+(Fercoq, Gramfort, Salmon, 2015), which needs g alone.
 """
 
 import numpy as np
@@ -18,7 +23,7 @@ from libc.string cimport memcpy, memset
 
 from fastreg._simd.dispatch cimport kernels
 from fastreg._threads cimport interrupted, num_threads, parallel_for, raise_if_interrupted
-from fastreg.penalties cimport Charges, charge, duality_gap, prox
+from fastreg.penalties cimport Charges, duality_gap, prox
 
 cnp.import_array()
 
@@ -101,7 +106,7 @@ cdef bint is_free(Problem *P, Py_ssize_t j) noexcept nogil:
 cdef void drop(Problem *P, Py_ssize_t k) noexcept nogil:
     """Take row k out of the factor: rotations bring the rows below back to triangular form."""
     cdef Py_ssize_t i, j, ld = P.capacity, last = P.n_factor - 1
-    cdef double a, b, c, h, t
+    cdef double a, b, h
     cdef double *row
     cdef double *cosines = P.d
     cdef double *sines = P.Gd

@@ -14,8 +14,8 @@ from .working_set import WorkingSet, certificate, residual, size_of
 SMALL = 64
 # Largest p whose full Gram matrix may be made for a path, and its smallest length.
 LARGE, LONG = 3000, 5
-FREE = 1e5                      # multiply-adds of an exact step that is always taken
-DENSE_PATH = 1 << 24            # entries of a path that is still returned dense
+FREE = 1e5  # multiply-adds of an exact step that is always taken
+DENSE_PATH = 1 << 24  # entries of a path that is still returned dense
 
 
 def takes_gram(n, p, n_alphas, warm=False):
@@ -67,7 +67,7 @@ def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init
     Path
     """
     alphas = np.ascontiguousarray(alphas, dtype=np.float64)
-    aim = 0.9 * tol                 # so that no rounding puts the reported gap over tol
+    aim = 0.9 * tol  # so that no rounding puts the reported gap over tol
     full = takes_gram(design.n, design.p, len(alphas), coef_init is not None)
     y, y_mean, q = design.bind(y, gram=full)
     _check_finite(design.sq_norms, q)

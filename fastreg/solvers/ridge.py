@@ -190,9 +190,7 @@ def _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start):
     if y.ndim == 1:
         coef, intercept = coef[0], intercept[0]
         gap, null, n_iter = gap.item(), null.item(), n_iter.item()
-    return RidgeResult(
-        coef, intercept, gap, n_iter, converged, perf_counter() - start, null, "coordinate_descent"
-    )
+    return RidgeResult(coef, intercept, gap, n_iter, converged, perf_counter() - start, null, "coordinate_descent")
 
 
 _PATH_FIELDS = ("intercepts", "dual_gaps", "null", "n_iters")

@@ -51,8 +51,7 @@ def cv_ridge(X, y, sample_weight, folds, alphas, factor=None, *, fit_intercept=T
         predictions = _predict(design, fits, folds)
     else:
         predictions = [
-            _fold_by_fold(X, columns, sample_weight, fold, alphas, factor, fit_intercept, standardize)
-            for fold in folds
+            _fold_by_fold(X, columns, sample_weight, fold, alphas, factor, fit_intercept, standardize) for fold in folds
         ]
     return [part[:, :, 0] for part in predictions] if y.ndim == 1 else predictions
 
@@ -73,8 +72,7 @@ def _fits_by_subtraction(design, y, folds, alphas, factor, standardize):
             counts = np.bincount(train, minlength=design.n)
             inside, share = counts.astype(np.float64), float(design.weights @ counts)
             gram = (
-                sum(design.gram(rows=np.flatnonzero(counts >= level)) for level in range(1, counts.max() + 1))
-                / share
+                sum(design.gram(rows=np.flatnonzero(counts >= level)) for level in range(1, counts.max() + 1)) / share
             )
         used = design.weights * inside / share
         y_mean, mean = np.zeros(y.shape[1]), np.zeros(design.p)

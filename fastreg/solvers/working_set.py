@@ -5,8 +5,8 @@ whole problem, the columns that violate optimality (they join), and the strong r
 (Tibshirani et al., 2012). Between distant alphas it stops at some on the way: a set chosen at a small alpha from
 correlations at a large one would be full of columns that don't matter.
 
-The set's subproblem is solved on its Gram matrix, which grows with it, or, for sparse columns that are shorter than a row
-of that matrix, on the residual; where that turns out slow it moves to the Gram matrix as well.
+The set's subproblem is solved on its Gram matrix, which grows with it, or, for sparse columns that are shorter than a
+row of that matrix, on the residual; where that turns out slow it moves to the Gram matrix as well.
 """
 
 import numpy as np
@@ -16,28 +16,28 @@ from .coordinate import residual_descent
 from .gram import GramProblem, run_paths
 from .multitask import block_descent
 
-STEP = 0.5              # ratio of alphas between stops on the way
-TALL = 10               # rows a column from which no stops are needed: too many columns in the set do no harm
-NEAR = 1.2              # the same within a set, where a stop costs no pass over X
-SURE = 1.3              # on the way, a column joins where its correlation passes the threshold by so much
-FIRST = 100             # columns that may join a set at once, whatever its size
-GRAM_COLUMNS = 4000     # beyond, a Gram matrix is no longer cheap to hold
-SHORT = 2.0             # non-zeros of a sparse column, in rows of the Gram matrix, that are still visited one by one
+STEP = 0.5  # ratio of alphas between stops on the way
+TALL = 10  # rows a column from which no stops are needed: too many columns in the set do no harm
+NEAR = 1.2  # the same within a set, where a stop costs no pass over X
+SURE = 1.3  # on the way, a column joins where its correlation passes the threshold by so much
+FIRST = 100  # columns that may join a set at once, whatever its size
+GRAM_COLUMNS = 4000  # beyond, a Gram matrix is no longer cheap to hold
+SHORT = 2.0  # non-zeros of a sparse column, in rows of the Gram matrix, that are still visited one by one
 
 
 class Block:
     """A set of columns of the design, their Gram matrix, and the subproblem on them."""
 
     # Columns cost memory and come with near-exact steps: grow by little, solve well.
-    growth = 0.5                        # columns that may join at once, in sizes of the support
-    start, share = 0.0, 0.0             # relative gap asked of a set at first, and then as a share of the whole problem's
+    growth = 0.5  # columns that may join at once, in sizes of the support
+    start, share = 0.0, 0.0  # relative gap asked of a set: at first, then as a share of the whole problem's
 
     def __init__(self, design, q, yy, penalty):
         self.design, self.q, self.yy, self.penalty = design, q, yy, penalty
         self.cols = np.empty(0, dtype=np.intp)
         self.buffer = np.empty((0, 0))
         self.problem = None
-        self.filled = 0                 # columns whose Gram entries are there
+        self.filled = 0  # columns whose Gram entries are there
         self.sub = None
 
     def extend(self, new):
@@ -92,7 +92,7 @@ class SparseBlock(Block):
         super().__init__(design, q, yy, penalty)
         self.y = design.root * y
         self.packed = (np.empty(0), np.empty(0, np.int32), np.zeros(1, np.int64))
-        self.slow = False               # whether the residual has been seen to be the slower way
+        self.slow = False  # whether the residual has been seen to be the slower way
 
     def keep(self, mask):
         super().keep(mask)
@@ -195,7 +195,9 @@ class WorkingSet:
         cols = self.block.cols
         if not len(cols):
             return 1
-        self.coef[cols], n_iter = self.block.solve(np.ascontiguousarray(self.coef[cols]), last, alpha, tol, max_iter, polish)
+        self.coef[cols], n_iter = self.block.solve(
+            np.ascontiguousarray(self.coef[cols]), last, alpha, tol, max_iter, polish
+        )
         return n_iter
 
     def _prune(self, threshold):
@@ -215,14 +217,14 @@ class WorkingSet:
         """Solve at one alpha to a relative gap; returns (gap, primal, n_iter)."""
         l1 = alpha * self.penalty.l1_ratio
         last = self.last
-        if last is None:        # the unpenalised fit comes first, then the largest correlation left
+        if last is None:  # the unpenalised fit comes first, then the largest correlation left
             if len(self.block.cols):
                 self._solve_block(1e300, 1e300, 0.0, 100, 0.0)
                 self._refresh()
             last = self.penalty.alpha_max(self.v if self.v.ndim == 1 else size_of(self.v))
         n_iter = 0
         wide = self.design.n < TALL * self.design.p
-        while l1 > 0 and wide and last * STEP > alpha:       # on the way: one loose round each
+        while l1 > 0 and wide and last * STEP > alpha:  # on the way: one loose round each
             last *= STEP
             self._prune(last * self.penalty.l1_ratio)
             self._admit(SURE * last * self.penalty.l1_ratio)
@@ -239,7 +241,7 @@ class WorkingSet:
                 break
             # While columns are missing, an answer much better than the set's own gap is wasted on it.
             joined = self._admit(l1 * (1 + 1e-12))
-            if not joined and inner < 1e-4 * tol:       # rounding: no more to be had
+            if not joined and inner < 1e-4 * tol:  # rounding: no more to be had
                 break
             inner = min(inner, max(self.block.share * gap / (0.5 * self.yy), 0.3 * tol) if joined else 0.1 * inner)
         self.last = alpha
