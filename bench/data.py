@@ -148,9 +148,7 @@ class Problem:
         alphas = self.alphas[0] if self.alphas.ndim == 2 else self.alphas
         small = replace(self, X=X, y=np.ascontiguousarray(y), alphas=alphas[:3])
         if self.l1_ratio > 0.0:
-            small.alphas = (
-                alpha_max(X, small.y, self.l1_ratio, True) * np.array([0.9, 0.5, 0.2])[: len(alphas)]
-            )
+            small.alphas = alpha_max(X, small.y, self.l1_ratio, True) * np.array([0.9, 0.5, 0.2])[: len(alphas)]
         return small
 
 
@@ -259,9 +257,7 @@ def _nycflights():
     # They come by date: with contiguous folds a whole month would be missing from training, and its
     # predictions not determined (all months' dummies can be shifted against the intercept).
     flights = flights.dropna(subset=["arr_delay"]).sample(frac=1.0, random_state=0)
-    columns = [
-        pd.get_dummies(flights[name].astype(str)) for name in ("month", "hour", "carrier", "dest", "origin")
-    ]
+    columns = [pd.get_dummies(flights[name].astype(str)) for name in ("month", "hour", "carrier", "dest", "origin")]
     y = flights["arr_delay"].to_numpy(dtype=np.float64)
     return np.asfortranarray(pd.concat(columns, axis=1).to_numpy(dtype=np.float64)), (y - y.mean()) / y.std()
 

@@ -43,11 +43,7 @@ def best_rival(row, level, prefix=None):
         if level in entry["levels"]
         and name != "fastreg"
         and (run is None or entry["run"] == run)
-        and (
-            name.split("-")[0] == prefix
-            if prefix not in (None, "bare")
-            else entry["floor"] == (prefix == "bare")
-        )
+        and (name.split("-")[0] == prefix if prefix not in (None, "bare") else entry["floor"] == (prefix == "bare"))
         and (prefix != "bare" or name == "bare")
     ]
     return min(found, default=(None, None))
@@ -158,9 +154,7 @@ def cold_table(cold):
         "|---|---|---|---|",
     ]
     for name, found in cold.items():
-        lines.append(
-            f"| {name} | {found['adds']:.3f} | {ms(found['first_fit'])} | {ms(found['second_fit'])} |"
-        )
+        lines.append(f"| {name} | {found['adds']:.3f} | {ms(found['first_fit'])} | {ms(found['second_fit'])} |")
     base = min((found["sklearn"] for found in cold.values()), default=None)
     if base is not None:
         lines.append(f"\nscikit-learn's linear_model itself: {base:.2f} s.")
@@ -208,11 +202,7 @@ def markdown(results):
         if "status" in row:
             lines.append(f"\n{key}: {row['status']}")
     lines.append("\n## Versions\n")
-    lines.append(
-        ", ".join(f"{name} {version}" for name, version in results.get("versions", {}).items()) + "."
-    )
+    lines.append(", ".join(f"{name} {version}" for name, version in results.get("versions", {}).items()) + ".")
     if results.get("missing"):
-        lines.append(
-            "Not here: " + "; ".join(f"{name} ({why})" for name, why in results["missing"].items()) + "."
-        )
+        lines.append("Not here: " + "; ".join(f"{name} ({why})" for name, why in results["missing"].items()) + ".")
     return "\n".join(lines) + "\n"

@@ -24,11 +24,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from bench import machine, report
 from bench.data import WORKS
-from bench.rivals import load_rivals
+from bench.rivals import describe_rivals
 
 HERE = Path(__file__).parent
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -138,9 +140,7 @@ def run_rival(rival, work, threads, prepared, options, best):
         if options.patience:
             machine.wait_for_quiet(options.patience)
         # Waiting for a quiet machine between rounds is not the rival's fault.
-        seconds, code, error, _ = child(
-            "worker", asked, events, threads=threads, timeout=limit + options.patience
-        )
+        seconds, code, error, _ = child("worker", asked, events, threads=threads, timeout=limit + options.patience)
         text = events.read_text() if events.exists() else ""
     result = {"floor": rival.floor, "attempts": [], "levels": {}, "package": rival.package}
     for line in text.splitlines():
@@ -162,19 +162,12 @@ def run_rival(rival, work, threads, prepared, options, best):
         # Killed within the repeats: the fit that reached the level was seen once, and counts once.
         for level in options.levels:
             last = result["attempts"][-1] if result["attempts"] else None
-            if (
-                f"{level:g}" not in result["levels"]
-                and last
-                and last["verdict"]
-                and last["verdict"]["gap"] <= level
-            ):
+            if f"{level:g}" not in result["levels"] and last and last["verdict"] and last["verdict"]["gap"] <= level:
                 result["levels"][f"{level:g}"] = {**last, "runs": 1, "disturbed": 0.0}
     elif code != 0:
         result["status"] = f"failed: {error}"
     elif len(result["levels"]) < len(options.levels) and "status" not in result:
-        result["status"] = (
-            f"tightest tolerance leaves a gap of {min(gaps):.0e}" if gaps else "nothing came back"
-        )
+        result["status"] = f"tightest tolerance leaves a gap of {min(gaps):.0e}" if gaps else "nothing came back"
     result["wall"] = seconds
     return result
 
@@ -233,9 +226,7 @@ def cold(rivals):
             continue
         seen = []
         for _ in range(3):
-            _, code, error, output = child(
-                "cold", rival.imports, rival.name, rival.module, threads=2, timeout=120
-            )
+            _, code, error, output = child("cold", rival.imports, rival.name, rival.module, threads=2, timeout=120)
             if code:
                 say(f"  {rival.name}: {error}")
                 break
@@ -280,7 +271,9 @@ def main(argv=None):
     if options.report:
         save(results, options.out)
         return
-    rivals, missing = load_rivals(options.rivals)
+    # Importing adelie here would bind every child to one core.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        rivals, missing = pool.submit(describe_rivals, options.rivals).result()
     for name, reason in missing.items():
         say(f"without {name}: {reason}")
     options.cache.mkdir(parents=True, exist_ok=True)

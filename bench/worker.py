@@ -58,11 +58,7 @@ def judge(work, task, answers, reference):
                 intercepts = float(np.ravel(intercepts)[0])
         l1, l2 = one.strengths(ridge=work.family in ("ridge", "loo"))
         gaps.append(
-            np.max(
-                objective.relative_gaps(
-                    task.X, one.y, coefs, intercepts, l1, l2, fit_intercept=one.fit_intercept
-                )
-            )
+            np.max(objective.relative_gaps(task.X, one.y, coefs, intercepts, l1, l2, fit_intercept=one.fit_intercept))
         )
     return {"gap": float(np.max(gaps)), **extra}
 

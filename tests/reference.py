@@ -170,3 +170,70 @@ def problem(n, p, targets=None, seed=0, weighted=False, free=0):
         factor = rng.uniform(0.5, 2, p)
         factor[:free] = 0.0
     return X, y, weight, factor
+
+
+def block_coordinate_descent(design, Y, alpha, l1_ratio=1.0, factor=None, sweeps=2000):
+    """The multi-task twin of `coordinate_descent`: rows of coefficients shrink together; coef (T, p)."""
+    factor = np.ones(design.p) if factor is None else factor
+    l1, l2 = alpha * l1_ratio * factor, alpha * (1 - l1_ratio) * factor
+    residual, y_mean = design.center(Y)
+    W = np.zeros((design.p, residual.shape[1]))
+    for _ in range(sweeps):
+        step = 0.0
+        for j in np.flatnonzero(design.sq_norms > 0):
+            column = design.tilde[:, j]
+            pull = (design.weights * column) @ residual + design.sq_norms[j] * W[j]
+            size = np.linalg.norm(pull)
+            new = pull * (max(size - l1[j], 0.0) / size if size > 0 else 0.0) / (design.sq_norms[j] + l2[j])
+            residual -= np.outer(column, new - W[j])
+            step = max(step, np.linalg.norm(new - W[j]) * np.sqrt(design.sq_norms[j]))
+            W[j] = new
+        if step <= 1e-15 * np.sqrt(max(np.sum(design.weights @ np.square(Y)), 1e-300)):
+            break
+    coef, intercept = design.unscale(W.T, y_mean)
+    return SimpleNamespace(coef=coef, intercept=intercept, step=step)
+
+
+def multitask_objective(design, Y, coef, intercept, l1, l2):
+    """P(W, b) of all targets together; coef (T, p) and intercept (T,) in original units."""
+    norms = np.linalg.norm(coef * design.scale, axis=0)
+    fits = sum(objective(design, Y[:, t], coef[t], intercept[t]) for t in range(Y.shape[1]))
+    return fits + np.sum(l1 * norms + 0.5 * l2 * norms**2)
+
+
+def conjugate(v, l1, l2, lower, upper):
+    """sup over lower <= w <= upper of v w - l1 |w| - l2/2 w², element by element."""
+    pull = np.sign(v) * np.maximum(np.abs(v) - l1, 0.0)
+    end = np.where(pull > 0, upper, np.where(pull < 0, lower, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        w = np.where(l2 > 0, np.clip(pull / l2, lower, upper), end)
+        return np.where(pull == 0, 0.0, v * w - l1 * np.abs(w) - 0.5 * l2 * w**2)
+
+
+def lower_bound(design, y, coef, l1, l2, lower=-np.inf, upper=np.inf, scales=400):
+    """A number that no coefficients' objective can be below: the best of many dual points along one ray.
+
+    The ray is the residual of `coef`, made orthogonal to columns that nothing holds.
+    """
+    l1, l2 = np.broadcast_to(l1, design.p), np.broadcast_to(l2, design.p)
+    lower, upper = np.broadcast_to(lower, design.p) * design.scale, np.broadcast_to(upper, design.p) * design.scale
+    centred, _ = design.center(y)
+    residual = centred - design.xw(np.asarray(coef) * design.scale)
+    residual -= design.weights @ residual if design.fit_intercept else 0.0
+    free = (l1 == 0) & (l2 == 0) & np.isinf(lower) & np.isinf(upper)
+    if free.any():
+        root = np.sqrt(design.weights)
+        basis, sizes, _ = np.linalg.svd(root[:, None] * design.tilde[:, free], full_matrices=False)
+        basis = basis[:, sizes > 1e-13 * max(sizes.max(), 1e-300)]
+        residual = residual - np.divide(basis @ (basis.T @ (root * residual)), root, out=0 * root, where=root > 0)
+    v = design.xt_r(residual)
+    unpenalised = (l1 == 0) & (l2 == 0)
+    v[free | unpenalised & (np.abs(v) < 1e-9 * np.sqrt(design.sq_norms * (design.weights @ centred**2)))] = 0.0
+    size, cross = design.weights @ residual**2, design.weights @ (centred * residual)
+    unheld = (l2 == 0) & np.where(v > 0, np.isinf(upper), np.isinf(lower)) & (v != 0)
+    top = min(np.min(l1[unheld] / np.abs(v[unheld]), initial=np.inf), 2 * max(cross, 0.0) / size if size > 0 else 1.0)
+    best = 0.0
+    for scale in np.append(np.linspace(0, 1, scales + 1) * top, min(1.0, top)):
+        held = np.where(unheld, 0.0, conjugate(scale * v, l1, l2, lower, upper))
+        best = max(best, scale * cross - 0.5 * scale**2 * size - held.sum())
+    return best

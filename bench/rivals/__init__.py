@@ -85,7 +85,12 @@ def load_rivals(names=None, modules=MODULES):
             if names is None or any(n.split("-")[0] == module for n in names):
                 missing[module] = f"{type(error).__name__}: {error}"
             continue
-        rivals += [
-            replace(r, module=module) for r in found if names is None or r.name in names or module in names
-        ]
+        rivals += [replace(r, module=module) for r in found if names is None or r.name in names or module in names]
     return rivals, missing
+
+
+def describe_rivals(names=None):
+    """``load_rivals`` without the functions: for a process of its own, because some imports change the environment and
+    the affinity that later processes would inherit."""
+    rivals, missing = load_rivals(names)
+    return [replace(r, functions=dict.fromkeys(r.functions)) for r in rivals], missing

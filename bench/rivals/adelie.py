@@ -1,6 +1,11 @@
 """adelie: group elastic net; naive and covariance methods. It stops at 90 % deviance unless told not to."""
 
+import os
 import warnings
+
+# Importing it binds this thread, and with it BLAS' threads that start later, to one core; without that adelie
+# itself is quicker too.
+_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 
 import adelie as ad
 import numpy as np
@@ -8,6 +13,8 @@ import scipy.sparse as sp
 
 from . import Rival
 
+if _CORES is not None:
+    os.sched_setaffinity(0, _CORES)
 warnings.filterwarnings("ignore", module="adelie")
 
 

@@ -71,9 +71,7 @@ def ridge(X, y, problem, tol):
     if p <= n:
         gram = dsyrk(1.0, X, trans=1)
         gram[np.diag_indices(p)] += problem.alpha
-        return cho_solve(
-            cho_factor(gram, overwrite_a=True, check_finite=False), X.T @ y, check_finite=False
-        ), 0.0
+        return cho_solve(cho_factor(gram, overwrite_a=True, check_finite=False), X.T @ y, check_finite=False), 0.0
     gram = dsyrk(1.0, X)
     gram[np.diag_indices(n)] += problem.alpha
     return X.T @ cho_solve(cho_factor(gram, overwrite_a=True, check_finite=False), y, check_finite=False), 0.0

@@ -102,6 +102,12 @@ cdef void combine_task(void *context, Py_ssize_t task, int thread) noexcept nogi
                                                     NULL if c.all else c.cols, c.mu, c.a + t * c.m)
 
 
+def provisional_mean(X, s):
+    """Means of some first rows of positive weight: sums about them don't cancel where |mean| >> sd."""
+    some = X[:64] if s[:64].all() else X[np.flatnonzero(s)[:64]]
+    return np.add.reduce(some, axis=0, dtype=np.float64) / len(some)
+
+
 def finish_moments(sums, shift):
     return shift + sums[0], np.maximum(sums[1] - sums[0] ** 2, 0), sums[2], shift
 
@@ -232,13 +238,8 @@ cdef class Dense:
 
     def moments(self, s, v):
         """Means, centred second moments, and sums of v (x - shift), of all columns; and the shift."""
-        shift = self.provisional_mean()
+        shift = provisional_mean(self.X, s)
         return finish_moments(self.sums(s, v, shift), shift)
-
-    def provisional_mean(self):
-        """Means of some first rows: sums about them don't cancel where |mean| >> sd."""
-        some = self.X[:64]
-        return np.add.reduce(some, axis=0, dtype=np.float64) / len(some)
 
     def sums(self, const double[::1] s, const double[::1] v, const double[::1] shift):
         """(3, p): sums of s d, s d^2 and v d over rows, where d = x - shift."""
@@ -358,7 +359,7 @@ class Cast:
         return np.array(self.X[start:stop], dtype=np.float64, order="C")
 
     def moments(self, s, v):
-        shift = self.provisional_mean()
+        shift = provisional_mean(self.X, s)
         return finish_moments(sum(block.sums(s[i], v[i], shift) for i, block in self._blocks()), shift)
 
     def dots(self, R, mu):
@@ -371,9 +372,6 @@ class Cast:
         if rows is not None:
             return Cast(self.X[rows]).gram(left, right, mu, mult, root[rows])
         return sum(block.gram(left, right, mu, mult, root[i]) for i, block in self._blocks())
-
-    def provisional_mean(self):
-        return np.add.reduce(self.X[:64], axis=0, dtype=np.float64) / min(64, self.n)
 
     def gram_about(self, shift, root, extra):
         return sum(

@@ -7,7 +7,7 @@ is stored. The storage (dense.pyx, sparse.pyx) has raw verbs; here they meet cen
 import numpy as np
 from scipy import sparse
 
-from .dense import Cast, Dense
+from .dense import Cast, Dense, provisional_mean
 from .sparse import Sparse
 
 EPS = np.finfo(np.float64).eps
@@ -112,7 +112,7 @@ class Design:
 
     def _gram_pass(self, y):
         """Statistics, Gram matrix and products with y, from the Gram matrix of X about a provisional mean, 1 and y."""
-        shift = self.storage.provisional_mean() if self.fit_intercept else np.zeros(self.p)
+        shift = provisional_mean(self.X, self.weights) if self.fit_intercept else np.zeros(self.p)
         extra = np.ascontiguousarray(np.vstack([np.ones(self.n), y.T]))
         joint = self.storage.gram_about(shift, self.root, extra)
         p, off = self.p, joint[self.p, : self.p]

@@ -8,6 +8,7 @@ import numpy as np
 
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
 
 from fastreg._threads cimport num_threads
 
@@ -25,23 +26,32 @@ ctypedef fused index_t:
 def _moments(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
              const double[::1] s, const double[::1] v, double[:, ::1] out):
     cdef Py_ssize_t j, e, p = indptr.shape[0] - 1
-    cdef double mean, seen, cross, second, x
+    cdef double mean, seen, cross, second, x, low, high
     cdef int threads = num_threads(2.0 * data.shape[0])
     for j in prange(p, nogil=True, schedule="guided", num_threads=threads):
         mean = 0
         seen = 0
         cross = 0
         second = 0
+        low = INFINITY
+        high = -INFINITY
         for e in range(indptr[j], indptr[j + 1]):
             seen = seen + s[indices[e]]
             mean = mean + s[indices[e]] * data[e]
             cross = cross + v[indices[e]] * data[e]
+            if s[indices[e]] > 0:
+                low = min(low, data[e])
+                high = max(high, data[e])
         for e in range(indptr[j], indptr[j + 1]):
             x = data[e] - mean
             second = second + s[indices[e]] * x * x
         out[0, j] = mean
         seen = 1 - seen                     # what the zeros weigh, but for rounding
-        out[1, j] = second + (seen * mean * mean if seen > 1e-13 else 0)
+        if seen > 1e-13:
+            second = second + seen * mean * mean
+        elif high == low:                   # constant: what is left is rounding of the mean
+            second = 0
+        out[1, j] = second
         out[2, j] = cross
 
 
@@ -153,8 +163,7 @@ class Sparse:
         """(left, right): products of centred, scaled, weighted columns (see Dense.gram)."""
         s = root * root
         if rows is not None:
-            s, full = np.zeros(self.n), s
-            s[rows] = full[rows]
+            s = s * np.bincount(rows, minlength=self.n)
         left = np.arange(self.p) if left is None else left
         symmetric = right is None
         right = left if symmetric else right

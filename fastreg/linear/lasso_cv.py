@@ -41,8 +41,8 @@ class LassoCV(PathCV):
     lower, upper : float or array-like of shape (n_features,), default=None
         Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X.
     standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation, each fold by
-        that of its training rows. `coef_` comes back in the units of X.
+        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
+        intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
     rule : {'min', '1se'}, default='min'
         'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
         one standard error of the smallest.
@@ -156,8 +156,8 @@ class ElasticNetCV(PathCV):
     lower, upper : float or array-like of shape (n_features,), default=None
         Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X.
     standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation, each fold by
-        that of its training rows. `coef_` comes back in the units of X.
+        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
+        intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
     rule : {'min', '1se'}, default='min'
         'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
         one standard error of the smallest.

@@ -46,8 +46,8 @@ class MultiTaskElasticNet(SparseLinearRegressor):
         Per-feature multiplier of alpha, for both penalties; 0 leaves a feature unpenalised. Used as it is,
         not rescaled.
     standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation. `coef_`
-        comes back in the units of X.
+        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
+        intercept: root mean square). `coef_` comes back in the units of X.
 
     Attributes
     ----------
@@ -187,8 +187,8 @@ class MultiTaskLasso(MultiTaskElasticNet):
     penalty_factor : array-like of shape (n_features,), default=None
         Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
     standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation. `coef_`
-        comes back in the units of X.
+        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
+        intercept: root mean square). `coef_` comes back in the units of X.
 
     Attributes
     ----------

@@ -36,8 +36,8 @@ class MultiTaskLassoCV(PathCV):
     penalty_factor : array-like of shape (n_features,), default=None
         Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
     standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation, each fold by
-        that of its training rows. `coef_` comes back in the units of X.
+        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
+        intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
     rule : {'min', '1se'}, default='min'
         'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
         one standard error of the smallest.
@@ -139,8 +139,8 @@ class MultiTaskElasticNetCV(PathCV):
     penalty_factor : array-like of shape (n_features,), default=None
         Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
     standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation, each fold by
-        that of its training rows. `coef_` comes back in the units of X.
+        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
+        intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
     rule : {'min', '1se'}, default='min'
         'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
         one standard error of the smallest.

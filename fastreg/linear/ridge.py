@@ -66,8 +66,8 @@ class Ridge(LinearRegressor):
     lower, upper : float or array-like of shape (n_features,), default=None
         Bounds of the coefficients, ``lower <= 0 <= upper``. They hold for coefficients in the units of X.
     standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation. `coef_`
-        comes back in the units of X.
+        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
+        intercept: root mean square). `coef_` comes back in the units of X.
 
     Attributes
     ----------

@@ -33,8 +33,8 @@ class RidgeCV(RidgeSearch, LinearRegressor):
     lower, upper : float or array-like of shape (n_features,), default=None
         Bounds of the coefficients, ``lower <= 0 <= upper``; they need `cv`.
     standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation, that of the
-        training rows with `cv` and of all rows with leave-one-out.
+        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
+        intercept: root mean square), that of the training rows with `cv` and of all rows with leave-one-out.
     rule : {'min', '1se'}, default='min'
         'min' takes the best score; '1se' the largest alpha within one standard error of it (over folds, or
         over the rows' squared errors).

@@ -3,8 +3,8 @@
 With x̂ = s^½ x and r̂ = s^½ r, column j's gradient is ``x̂_j'r̂ - mean_j S`` with ``S = s^½'r̂``: centring
 costs one number, kept up to date, and no column is ever filled. A visit costs the column's non-zeros. Cycles over all
 columns alternate with cycles over the non-zero ones. The last iterates of such a round are extrapolated (Anderson
-acceleration: Bertrand, Massias, 2021): coefficients and residual alike, as the residual is affine in them; the result
-is kept where it lowers the objective. Stopping is on the duality gap.
+acceleration: Bertrand, Massias, 2021): coefficients and residual alike, as the residual is affine in them, with a
+line search. Stopping is on the duality gap.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ cimport numpy as cnp
 from libc.math cimport INFINITY, fabs
 
 from fastreg._threads cimport interrupted, raise_if_interrupted
-from fastreg.penalties cimport Charges, charge, duality_gap, prox
+from fastreg.penalties cimport Charges, duality_gap, prox
 
 cnp.import_array()
 
@@ -47,7 +47,7 @@ cdef bint combine_weights(double[:, ::1] A, double[::1] z) noexcept nogil:
     if trace <= 0:
         return False
     for i in range(MEMORY):
-        A[i, i] += 1e-12 * trace
+        A[i, i] += 1e-10 * trace            # late iterates are nearly parallel
         z[i] = 1
     for k in range(MEMORY):             # elimination: A is positive definite, no pivoting
         for i in range(k + 1, MEMORY):
@@ -67,23 +67,26 @@ cdef bint combine_weights(double[:, ::1] A, double[::1] z) noexcept nogil:
     return True
 
 
-cdef double objective(const double[::1] w, const double[::1] r, double S, const Charges *c) noexcept nogil:
-    cdef double value = -0.5 * S * S
+cdef double slope(double t, const double[::1] w, const double[::1] d, double linear, double square,
+                  const Charges *c) noexcept nogil:
+    """Derivative along w + t d, where that of the loss is linear + square * t."""
+    cdef double value = linear + square * t, z
     cdef Py_ssize_t j
-    for j in range(r.shape[0]):
-        value += 0.5 * r[j] * r[j]
     for j in range(w.shape[0]):
-        if not c.lower[j] <= w[j] <= c.upper[j]:
-            return INFINITY
-        value += charge(w[j], c, j)
+        if d[j] != 0:
+            z = w[j] + t * d[j]
+            value += c.factor[j] * (c.l2 * z + (c.l1 if z > 0 else -c.l1)) * d[j]
     return value
 
 
 cdef double extrapolate(double[:, ::1] ws, double[:, ::1] rs, double[::1] sums, double[::1] w, double[::1] r, double S,
                         const Charges *c, double[:, ::1] A, double[::1] z) noexcept nogil:
-    """Move w and r to the combination of the MEMORY + 1 last iterates if that is better; returns the residual's sum."""
+    """Move w and r towards the combination of the MEMORY + 1 last iterates; returns the residual's sum.
+
+    The line search sees the kinks at 0: a slow mode is followed as far as the objective falls.
+    """
     cdef Py_ssize_t i, k, h, m = w.shape[0], n = r.shape[0]
-    cdef double t, better = 0
+    cdef double t, linear, square, low = 0, high = 1, top = INFINITY
     for k in range(MEMORY):
         for h in range(k + 1):
             t = 0
@@ -92,24 +95,44 @@ cdef double extrapolate(double[:, ::1] ws, double[:, ::1] rs, double[::1] sums, 
             A[k, h] = A[h, k] = t
     if not combine_weights(A, z):
         return S
-    # the first row of each store becomes the combination
-    for i in range(m):
-        t = 0
-        for k in range(MEMORY):
-            t += z[k] * ws[k + 1, i]
-        ws[0, i] = t
+    # The first row of each store becomes the direction.
+    t = -S
+    for k in range(MEMORY):
+        t += z[k] * sums[k + 1]
+    linear, square = -S * t, -t * t
+    sums[0] = t
     for i in range(n):
-        t = 0
+        t = -r[i]
         for k in range(MEMORY):
             t += z[k] * rs[k + 1, i]
         rs[0, i] = t
-    for k in range(MEMORY):
-        better += z[k] * sums[k + 1]
-    if objective(ws[0], rs[0], better, c) < objective(w, r, S, c):
-        w[:] = ws[0]
-        r[:] = rs[0]
-        return better
-    return S
+        linear += r[i] * t
+        square += t * t
+    for i in range(m):
+        t = -w[i]
+        for k in range(MEMORY):
+            t += z[k] * ws[k + 1, i]
+        ws[0, i] = t
+        if t > 0:
+            top = min(top, (c.upper[i] - w[i]) / t)
+        elif t < 0:
+            top = min(top, (c.lower[i] - w[i]) / t)
+    if not slope(0, w, ws[0], linear, square, c) < 0:
+        return S
+    while high < top and high < 64 and slope(high, w, ws[0], linear, square, c) < 0:
+        low, high = high, 2 * high
+    for k in range(12):
+        t = 0.5 * (low + high)
+        if slope(t, w, ws[0], linear, square, c) < 0:
+            low = t
+        else:
+            high = t
+    t = min(low, top)
+    for i in range(m):
+        w[i] = min(max(w[i] + t * ws[0, i], c.lower[i]), c.upper[i])
+    for i in range(n):
+        r[i] += t * rs[0, i]
+    return S + t * sums[0]
 
 
 def residual_descent(const double[::1] data, const cnp.int32_t[::1] indices, const cnp.int64_t[::1] indptr,
