@@ -76,7 +76,7 @@ class PlainDesign:
         mean = self.weights @ y if self.fit_intercept else np.zeros(y.shape[1:])[()]
         return y - mean, mean
 
-    def bind(self, y):
+    def bind(self, y, gram=False):
         """`center` and X̃' (s∘y) in one call."""
         centred, mean = self.center(y)
         return centred, mean, self.xt_r(centred)

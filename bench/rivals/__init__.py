@@ -7,9 +7,13 @@ problem, in its order) or score (the least).
 """
 
 import importlib
+import os
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+# Where this process may run, before a rival changes that.
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 
 # Those that tend to be quick come first: slower ones are cut off at a multiple of the best time so far.
 MODULES = (

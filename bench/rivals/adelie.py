@@ -3,18 +3,16 @@
 import os
 import warnings
 
-# Importing it binds this thread, and with it BLAS' threads that start later, to one core; without that adelie
-# itself is quicker too.
-_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-
 import adelie as ad
 import numpy as np
 import scipy.sparse as sp
 
-from . import Rival
+from . import CORES, Rival
 
-if _CORES is not None:
-    os.sched_setaffinity(0, _CORES)
+# Its import has bound this thread, and with it BLAS' threads that start later, to one core; adelie itself is
+# quicker without that, too.
+if CORES is not None:
+    os.sched_setaffinity(0, CORES)
 warnings.filterwarnings("ignore", module="adelie")
 
 

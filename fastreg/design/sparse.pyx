@@ -26,13 +26,14 @@ ctypedef fused index_t:
 def _moments(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
              const double[::1] s, const double[::1] v, double[:, ::1] out):
     cdef Py_ssize_t j, e, p = indptr.shape[0] - 1
-    cdef double mean, seen, cross, second, x, low, high
+    cdef double mean, seen, cross, second, rest, x, low, high
     cdef int threads = num_threads(2.0 * data.shape[0])
     for j in prange(p, nogil=True, schedule="guided", num_threads=threads):
         mean = 0
         seen = 0
         cross = 0
         second = 0
+        rest = 0
         low = INFINITY
         high = -INFINITY
         for e in range(indptr[j], indptr[j + 1]):
@@ -45,12 +46,14 @@ def _moments(const value_t[::1] data, const index_t[::1] indices, const index_t[
         for e in range(indptr[j], indptr[j + 1]):
             x = data[e] - mean
             second = second + s[indices[e]] * x * x
-        out[0, j] = mean
+            rest = rest + s[indices[e]] * x
         seen = 1 - seen                     # what the zeros weigh, but for rounding
         if seen > 1e-13:
             second = second + seen * mean * mean
+            rest = rest - seen * mean
         elif high == low:                   # constant: what is left is rounding of the mean
             second = 0
+        out[0, j] = mean + rest             # what the sum had rounded away
         out[1, j] = second
         out[2, j] = cross
 
