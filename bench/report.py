@@ -74,7 +74,7 @@ def main_table(rows, level, threads):
     ]
     for name, work in WORKS.items():
         row = rows.get(f"{name}@{threads}")
-        if row is None or "rivals" not in row:
+        if row is None or not any(level in entry["levels"] for entry in row["rivals"].values()):
             continue
         entry = row["rivals"].get("fastreg", {"levels": {}, "status": "not run"})
         own = entry["levels"].get(level, {}).get("seconds")

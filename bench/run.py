@@ -112,7 +112,9 @@ def child(module, *args, threads, timeout=None):
             raise
         errors.seek(0)
         output.seek(0)
-        lines = errors.read().decode(errors="replace").strip().splitlines()
+        # No path of this machine in the results.
+        said = errors.read().decode(errors="replace").replace(str(HERE.parent), ".").replace(sys.prefix, "env")
+        lines = said.strip().splitlines()
         return (
             time.perf_counter() - start,
             code,

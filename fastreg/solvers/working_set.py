@@ -159,7 +159,9 @@ class WorkingSet:
         self.block = SparseBlock(design, q, self.yy, penalty, y) if sparse else Block(design, q, self.yy, penalty)
         self.inside = np.zeros(design.p, dtype=bool)
         self.coef = np.zeros(q.shape)
-        self.r, self.v, self.last = y, q, None
+        self.r, self.v = y, q
+        self.last = None  # the alpha that the coefficients are of
+        self.warm = coef is not None
         free = np.flatnonzero((penalty.factor == 0) & (design.sq_norms > 0))
         start = np.flatnonzero(size_of(coef)) if coef is not None else free[:0]
         self._join(np.union1d(free, start))
@@ -217,6 +219,8 @@ class WorkingSet:
         """Solve at one alpha to a relative gap; returns (gap, primal, n_iter)."""
         l1 = alpha * self.penalty.l1_ratio
         last = self.last
+        if last is None and self.warm:
+            last = alpha
         if last is None:  # the unpenalised fit comes first, then the largest correlation left
             if len(self.block.cols):
                 self._solve_block(1e300, 1e300, 0.0, 100, 0.0)
@@ -250,7 +254,9 @@ class WorkingSet:
 
 def _between(last, alpha):
     """Alphas from the last (excluded) to alpha, so close that few columns come or go from one to the next."""
-    steps = int(np.ceil(np.log(last / alpha) / np.log(NEAR))) if last > alpha > 0 else 1
+    if not last > alpha > 0:
+        return np.array([alpha])
+    steps = int(np.ceil(np.log(last / alpha) / np.log(NEAR)))
     return alpha * (last / alpha) ** (np.arange(steps - 1, -1, -1) / steps)
 
 
