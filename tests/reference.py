@@ -227,11 +227,14 @@ def lower_bound(design, y, coef, l1, l2, lower=-np.inf, upper=np.inf, scales=400
         basis = basis[:, sizes > 1e-13 * max(sizes.max(), 1e-300)]
         residual = residual - np.divide(basis @ (basis.T @ (root * residual)), root, out=0 * root, where=root > 0)
     v = design.xt_r(residual)
-    unpenalised = (l1 == 0) & (l2 == 0)
-    v[free | unpenalised & (np.abs(v) < 1e-9 * np.sqrt(design.sq_norms * (design.weights @ centred**2)))] = 0.0
+    v[free] = 0.0
     size, cross = design.weights @ residual**2, design.weights @ (centred * residual)
+    # where only a bound on the other side holds a column, v is 0 but for rounding
+    tiny = (l1 == 0) & (l2 == 0) & (np.abs(v) < 1e-9 * np.sqrt(design.sq_norms * (design.weights @ centred**2)))
+    limit = 1.0 if np.any(v[tiny] != 0) else np.inf  # which must not be blown up
+    v[tiny] = 0.0
     unheld = (l2 == 0) & np.where(v > 0, np.isinf(upper), np.isinf(lower)) & (v != 0)
-    top = min(np.min(l1[unheld] / np.abs(v[unheld]), initial=np.inf), 2 * max(cross, 0.0) / size if size > 0 else 1.0)
+    top = min(np.min(l1[unheld] / np.abs(v[unheld]), initial=limit), 2 * max(cross, 0.0) / max(size, 1e-300))
     best = 0.0
     for scale in np.append(np.linspace(0, 1, scales + 1) * top, min(1.0, top)):
         held = np.where(unheld, 0.0, conjugate(scale * v, l1, l2, lower, upper))

@@ -23,7 +23,7 @@ from libc.string cimport memcpy, memset
 
 from fastreg._simd.dispatch cimport kernels
 from fastreg._threads cimport interrupted, num_threads, parallel_for, raise_if_interrupted
-from fastreg.penalties cimport Charges, duality_gap, prox
+from fastreg.penalties cimport Charges, charge, duality_gap, prox
 
 cnp.import_array()
 
@@ -56,6 +56,7 @@ cdef struct Problem:
     Py_ssize_t capacity
     double *d
     double *Gd
+    double *backup
     Kink *kinks
 
 
@@ -217,15 +218,15 @@ cdef Py_ssize_t direction(Problem *P, Py_ssize_t na, double *slope) noexcept nog
         k = P.n_factor
         memcpy(P.d, P.L + k * P.capacity, k * sizeof(double))
         back_substitute(P, k)
-        slope[0] = size = descent(P, P.order[k])
-        size = fabs(size)
-        for i in range(k):
-            P.d[i] = -P.d[i]
-            t = P.d[i] * descent(P, P.order[i])
-            slope[0] += t
-            size += fabs(t)
         P.d[k] = 1
-        if fabs(slope[0]) > 1e-9 * size:
+        slope[0] = size = 0
+        for i in range(k + 1):
+            if i < k:
+                P.d[i] = -P.d[i]
+            t = descent(P, P.order[i])
+            slope[0] += P.d[i] * t
+            size += fabs(P.d[i]) * (fabs(t) + 1e-5 * sqrt(P.yy * P.norms[P.order[i]]))
+        if fabs(slope[0]) > 1e-9 * size:        # not rounding
             if slope[0] < 0:
                 slope[0] = -slope[0]
                 for i in range(k + 1):
@@ -243,10 +244,19 @@ cdef Py_ssize_t direction(Problem *P, Py_ssize_t na, double *slope) noexcept nog
     return na
 
 
+cdef double objective(Problem *P) noexcept nogil:
+    cdef double value = -0.5 * (kernels.dot(P.m, P.w, P.q) + kernels.dot(P.m, P.w, P.g))
+    cdef Py_ssize_t j
+    for j in range(P.m):
+        if P.w[j] != 0:
+            value += charge(P.w[j], &P.c, j)
+    return value
+
+
 cdef bint newton(Problem *P) noexcept nogil:
     """Newton step with an exact line search; True if it ended at a kink or bound: there is a further one to take."""
     cdef Py_ssize_t m = P.m, na, i, j, n_kinks = 0, stop = -1
-    cdef double t, slope, curvature = 0, size = 0, longest = INFINITY, hit
+    cdef double t, slope, before, curvature = 0, size = 0, longest = INFINITY, hit
     cdef double *d = P.d
     cdef double *Gd = P.Gd
     arrange(P, &na)
@@ -262,7 +272,7 @@ cdef bint newton(Problem *P) noexcept nogil:
         curvature += t
         size += d[i] * d[i] * P.norms[j]
     # Along d the slope falls by curvature * t and rises by 2 l1 |d_i| where a coefficient crosses 0.
-    t = slope / curvature if curvature > DEPENDENT * size else INFINITY
+    t = slope / curvature if curvature > 1e-15 * size else INFINITY
     for i in range(na):
         j = P.order[i]
         if d[i] == 0:
@@ -288,12 +298,23 @@ cdef bint newton(Problem *P) noexcept nogil:
         t, stop = longest, -1
     if t == INFINITY:
         return False
+    before = objective(P)
+    memcpy(P.backup, P.w, m * sizeof(double))
     for i in range(na):
         j = P.order[i]
         P.w[j] = min(max(P.w[j] + t * d[i], P.c.lower[j]), P.c.upper[j])
     if stop >= 0:
         P.w[stop] = 0
-    kernels.axpy(m, -t, Gd, P.g)
+    if t * t * size > 1e6 * P.yy:
+        refresh(P)                              # so long a step costs g its digits
+    else:
+        kernels.axpy(m, -t, Gd, P.g)
+    if not objective(P) <= before + 1e-12 * P.yy:
+        # Rounding has the better of the factor: back, and on by sweeps.
+        memcpy(P.w, P.backup, m * sizeof(double))
+        refresh(P)
+        P.exact, P.n_factor = False, 0
+        return False
     return stop >= 0 or t == longest
 
 
@@ -411,13 +432,14 @@ cdef class GramProblem:
         # One arena for all work space.
         cdef Py_ssize_t m = capacity
         cdef Problem *P = &self.P
-        P.L = <double *> malloc(m * (m + 3) * sizeof(double) + m * (sizeof(Py_ssize_t) + sizeof(Kink) + 1) + 1)
+        P.L = <double *> malloc(m * (m + 4) * sizeof(double) + m * (sizeof(Py_ssize_t) + sizeof(Kink) + 1) + 1)
         if P.L == NULL:
             raise MemoryError
         P.g = P.L + m * m
         P.d = P.g + m
         P.Gd = P.d + m
-        P.kinks = <Kink *> (P.Gd + m)
+        P.backup = P.Gd + m
+        P.kinks = <Kink *> (P.backup + m)
         P.order = <Py_ssize_t *> (P.kinks + m)
         P.active = <char *> (P.order + m)
         P.capacity, P.n_factor, P.factor_l2, P.m, P.exact = m, 0, -1, 0, False

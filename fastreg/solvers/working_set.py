@@ -232,7 +232,7 @@ class WorkingSet:
             last *= STEP
             self._prune(last * self.penalty.l1_ratio)
             self._admit(SURE * last * self.penalty.l1_ratio)
-            n_iter += self._solve_block(last / STEP, last, 1e-4, max_iter, 0.0)
+            n_iter += self._solve_block(last / STEP, last, 1e-4, max(1, max_iter - n_iter), 0.0)
             self._refresh()
         self._admit(max(2 * l1 - last * self.penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
         inner = max(0.3 * tol, self.block.start)
