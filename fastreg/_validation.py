@@ -30,6 +30,7 @@ __all__ = [
     "check_sample_weight",
 ]
 
+LARGE = 1 << 20  # elements of X from which the Design is left to find NaN and infinity
 _PLAIN_ARRAYS = (np.ndarray, np.memmap)
 _PLAIN_TYPES = frozenset((bool, int, float, str, type(None)))
 _PLAIN_OR_ARRAY = _PLAIN_TYPES | {type}  # the type stands for the array
@@ -268,9 +269,9 @@ def _accept(X, y):
     if n == 0 or p == 0 or y.shape[0] != n or y.size == 0:
         return False
     # A sum is finite only if every term is; a sum of finite terms that overflows gets scikit-learn's exact
-    # look.
+    # look. On a large X it would cost a pass: there the Design looks, at the column statistics it makes anyway.
     with np.errstate(all="ignore"):
-        return math.isfinite(np.add.reduce(X, None)) and math.isfinite(np.add.reduce(y, None))
+        return (X.size > LARGE or math.isfinite(np.add.reduce(X, None))) and math.isfinite(np.add.reduce(y, None))
 
 
 def _readable(X):

@@ -93,7 +93,7 @@ def objective(design, y, coef, intercept, l1=0.0, l2=0.0):
     centred, mean = design.center(y)
     shift = mean - (intercept + np.asarray(coef) @ design.mean)
     residual = centred + shift - design.xw(w)
-    return 0.5 * design.weights @ residual**2 + np.sum(l1 * np.abs(w) + 0.5 * l2 * w**2)
+    return 0.5 * design.weights @ residual**2 + np.sum(l1 * np.abs(w) + 0.5 * l2 * w * w)
 
 
 def ridge(X, y, alpha, sample_weight=None, factor=None, *, fit_intercept=True):
@@ -159,9 +159,7 @@ def problem(n, p, targets=None, seed=0, weighted=False, free=0):
     """X with means and scales, y, weights (one of them 0) or None, factor with `free` zeros or None."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, p)) * rng.uniform(0.5, 2, p) + 3
-    y = rng.standard_normal((n,) if targets is None else (n, targets)) + X[:, :1].reshape(
-        n, *[1] * bool(targets)
-    )
+    y = rng.standard_normal((n,) if targets is None else (n, targets)) + X[:, :1].reshape(n, *[1] * bool(targets))
     weight = factor = None
     if weighted:
         weight = rng.uniform(0.1, 2, n)
@@ -207,7 +205,7 @@ def conjugate(v, l1, l2, lower, upper):
     end = np.where(pull > 0, upper, np.where(pull < 0, lower, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         w = np.where(l2 > 0, np.clip(pull / l2, lower, upper), end)
-        return np.where(pull == 0, 0.0, v * w - l1 * np.abs(w) - 0.5 * l2 * w**2)
+        return np.where(pull == 0, 0.0, v * w - l1 * np.abs(w) - 0.5 * l2 * w * w)
 
 
 def lower_bound(design, y, coef, l1, l2, lower=-np.inf, upper=np.inf, scales=400):
@@ -229,14 +227,17 @@ def lower_bound(design, y, coef, l1, l2, lower=-np.inf, upper=np.inf, scales=400
     v = design.xt_r(residual)
     v[free] = 0.0
     size, cross = design.weights @ residual**2, design.weights @ (centred * residual)
+    if free.any() and size <= 1e-24 * (design.weights @ centred**2):
+        return 0.0  # what is left is rounding, not orthogonal to anything
     # where only a bound on the other side holds a column, v is 0 but for rounding
-    tiny = (l1 == 0) & (l2 == 0) & (np.abs(v) < 1e-9 * np.sqrt(design.sq_norms * (design.weights @ centred**2)))
+    tiny = (l1 == 0) & (l2 == 0) & (np.abs(v) < 1e-9 * np.sqrt(design.sq_norms) * np.sqrt(design.weights @ centred**2))
     limit = 1.0 if np.any(v[tiny] != 0) else np.inf  # which must not be blown up
     v[tiny] = 0.0
     unheld = (l2 == 0) & np.where(v > 0, np.isinf(upper), np.isinf(lower)) & (v != 0)
     top = min(np.min(l1[unheld] / np.abs(v[unheld]), initial=limit), 2 * max(cross, 0.0) / max(size, 1e-300))
     best = 0.0
-    for scale in np.append(np.linspace(0, 1, scales + 1) * top, min(1.0, top)):
+    inside = np.min(l1[(v != 0)] / np.abs(v[v != 0]), initial=1.0)  # with little l2 the best is about there
+    for scale in [*np.linspace(0, 1, scales + 1) * top, min(1.0, top), min(inside, top)]:
         held = np.where(unheld, 0.0, conjugate(scale * v, l1, l2, lower, upper))
         best = max(best, scale * cross - 0.5 * scale**2 * size - held.sum())
     return best

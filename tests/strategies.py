@@ -24,7 +24,7 @@ COLUMNS = ["independent", "correlated", "duplicated", "opposite", "low rank", "c
 
 @dataclass
 class Problem:
-    """X as it is stored, y, and the arguments of Design and L1L2; `share` is alpha in units of alpha_max."""
+    """X as it is stored, y, and the arguments of Design and L1L2; `share` is alpha in units of the largest X'y."""
 
     X: object
     y: np.ndarray
@@ -41,6 +41,14 @@ class Problem:
 
     def charges(self):
         return L1L2(self.X.shape[1], **self.penalty)
+
+    @property
+    def alpha(self):
+        """Well above rounding, even where unpenalised features leave nothing for the others."""
+        plain = self.plain()
+        cross = np.abs(plain.bind(self.y)[2])
+        top = L1L2(plain.p, self.penalty["l1_ratio"]).alpha_max(cross if cross.ndim == 1 else cross.max(axis=1))
+        return self.share * top if top > 1e-12 * np.abs(self.y).max() * np.sqrt(plain.sq_norms.max()) else self.share
 
 
 @st.composite
@@ -68,7 +76,8 @@ def problems(draw, max_n=12, max_p=8, wide=0.1, targets=None, bounds=True):
         weight[rng.integers(n)] = 1
     penalty = {"l1_ratio": draw(st.sampled_from([1.0, 1.0, 0.5, 1 - 1e-6, 1e-3]))}
     if draw(st.booleans()):
-        penalty["factor"] = rng.choice([0.0, 0.5, 1.0, 2.0], p)
+        penalty["factor"] = rng.choice([0.5, 1.0, 2.0], p)
+        penalty["factor"][rng.permutation(p)[: draw(st.integers(0, 2))]] = 0
     if bounds and draw(st.booleans()):
         sizes = 0.3 * np.abs(y).max() / size
         penalty["lower"] = rng.choice([-np.inf, 0.0, -sizes], p)

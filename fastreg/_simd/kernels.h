@@ -29,7 +29,7 @@ typedef struct {
     void (*col_axpy)(ptrdiff_t n, double a, double mu, const void *x, double *y);
     /* sum_j (x[j] - mu[j]) * w[j]; with cols: x[cols[j]] for x[j] */
     double (*row_dot)(ptrdiff_t p, const void *x, const ptrdiff_t *cols, const double *mu, const double *w);
-    /* out[0..2] += sum_i s_i d_i, sum_i s_i d_i^2, sum_i v_i d_i with d = x - shift */
+    /* out[0..2] += sum_i s_i d_i, sum_i s_i d_i^2, sum_i v_i d_i with d = x - shift; s NULL: s_i = 1 */
     void (*col_moments)(ptrdiff_t n, const void *x, double shift, const double *s,
                         const double *v, double *out);
     /* the same for p columns of a row-major block: out[0*ldo + j], out[1*ldo + j], out[2*ldo + j] */

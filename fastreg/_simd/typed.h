@@ -119,7 +119,11 @@ static void NAME(col_moments)(ptrdiff_t n, const void *xv, double shift, const d
     ptrdiff_t i = 0;
     for (; i + 2 * VD <= n; i += 2 * VD) {
         vd d = NAME(loadx)(x + i) - vm, e = NAME(loadx)(x + i + VD) - vm;
-        vd sd = d * load(s + i), se = e * load(s + i + VD);
+        vd sd = d, se = e;
+        if (s) {
+            sd *= load(s + i);
+            se *= load(s + i + VD);
+        }
         a += sd;
         b += d * sd;
         c += d * load(v + i);
@@ -129,9 +133,9 @@ static void NAME(col_moments)(ptrdiff_t n, const void *xv, double shift, const d
     }
     double s1 = sum(a + a2), s2 = sum(b + b2), s3 = sum(c + c2);
     for (; i < n; i++) {
-        double d = x[i] - shift;
-        s1 += s[i] * d;
-        s2 += s[i] * d * d;
+        double d = x[i] - shift, sd = s ? s[i] * d : d;
+        s1 += sd;
+        s2 += sd * d;
         s3 += v[i] * d;
     }
     out[0] += s1;
@@ -143,23 +147,29 @@ static void NAME(row_moments)(ptrdiff_t n, ptrdiff_t p, const void *xv, ptrdiff_
                               const double *s, const double *v, double *out, ptrdiff_t ldo)
 {
     double *m1 = out, *m2 = out + ldo, *m3 = out + 2 * ldo;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const T *x = (const T *)xv + i * rs;
-        const vd vs = splat(s[i]), vv = splat(v[i]);
-        ptrdiff_t j = 0;
-        for (; j + VD <= p; j += VD) {
-            vd d = NAME(loadx)(x + j) - load(shift + j), sd = d * vs;
-            store(m1 + j, load(m1 + j) + sd);
-            store(m2 + j, load(m2 + j) + d * sd);
-            store(m3 + j, load(m3 + j) + d * vv);
+    ptrdiff_t j = 0;
+    for (; j + VD <= p; j += VD) {          /* a vector of columns at a time: its sums stay in registers */
+        const vd m = load(shift + j);
+        vd a = splat(0), b = a, c = a;
+        for (ptrdiff_t i = 0; i < n; i++) {
+            vd d = NAME(loadx)((const T *)xv + i * rs + j) - m, sd = d;
+            if (s)
+                sd *= splat(s[i]);
+            a += sd;
+            b += d * sd;
+            c += d * splat(v[i]);
         }
-        for (; j < p; j++) {
-            double d = x[j] - shift[j];
-            m1[j] += s[i] * d;
-            m2[j] += s[i] * d * d;
+        store(m1 + j, load(m1 + j) + a);
+        store(m2 + j, load(m2 + j) + b);
+        store(m3 + j, load(m3 + j) + c);
+    }
+    for (; j < p; j++)
+        for (ptrdiff_t i = 0; i < n; i++) {
+            double d = ((const T *)xv)[i * rs + j] - shift[j], sd = s ? s[i] * d : d;
+            m1[j] += sd;
+            m2[j] += sd * d;
             m3[j] += v[i] * d;
         }
-    }
 }
 
 static void NAME(pack)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, ptrdiff_t m, double *out)

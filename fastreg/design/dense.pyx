@@ -74,11 +74,12 @@ cdef void moments_task(void *context, Py_ssize_t task, int thread) noexcept nogi
         rows = min(ROWS, v.n - i)
         if v.rs != 1:
             v.ops.row_moments(rows, j1 - j0, v.x + (i * v.rs + j0) * v.size, v.rs, c.mu + j0,
-                              c.a + i, c.b + i, c.out + j0, v.p)
+                              c.a + i if c.a != NULL else NULL, c.b + i, c.out + j0, v.p)
             continue
         for j in range(j0, j1):
             acc[0] = acc[1] = acc[2] = 0
-            v.ops.col_moments(rows, v.x + (i + j * v.cs) * v.size, c.mu[j], c.a + i, c.b + i, acc)
+            v.ops.col_moments(rows, v.x + (i + j * v.cs) * v.size, c.mu[j],
+                              c.a + i if c.a != NULL else NULL, c.b + i, acc)
             c.out[j] += acc[0]
             c.out[v.p + j] += acc[1]
             c.out[2 * v.p + j] += acc[2]
@@ -243,14 +244,17 @@ cdef class Dense:
 
     def sums(self, const double[::1] s, const double[::1] v, const double[::1] shift):
         """(3, p): sums of s d, s d^2 and v d over rows, where d = x - shift."""
+        cdef bint uniform = s[0] == s[self.n - 1] and np.ptp(s) == 0
         cdef cnp.ndarray out = np.zeros((3, self.p))
         cdef Pass c
         cdef int threads = num_threads(1.0 * self.n * self.p)
         cdef Py_ssize_t tasks = self.split(&c, threads)
-        c.v, c.a, c.b, c.mu = self.v, &s[0], &v[0], &shift[0]
+        c.v, c.a, c.b, c.mu = self.v, NULL if uniform else &s[0], &v[0], &shift[0]
         c.out = <double *> cnp.PyArray_DATA(out)
         with nogil:
             parallel_for(moments_task, &c, tasks, threads)
+        if uniform:             # one stream less to read
+            out[:2] *= s[0]
         return out
 
     def dots(self, const double[:, ::1] R, const double[::1] mu):

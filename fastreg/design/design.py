@@ -4,8 +4,11 @@ The solvers work with X̃ = (X - 1 mean') / scale under weights s that sum to 1,
 is stored. The storage (dense.pyx, sparse.pyx) has raw verbs; here they meet centring, scaling and weights.
 """
 
+from math import isfinite
+
 import numpy as np
 from scipy import sparse
+from sklearn.utils import assert_all_finite
 
 from .dense import Cast, Dense, provisional_mean
 from .sparse import Sparse
@@ -93,6 +96,8 @@ class Design:
 
     def _set(self, mean, var):
         """Attributes from means and centred second moments."""
+        if not isfinite(np.add.reduce(var)):
+            assert_all_finite(self.X.data if self.storage.is_sparse else self.X, input_name="X")
         if self.fit_intercept:
             second = var
             # a constant column's variance is rounding of its mean
