@@ -29,7 +29,7 @@ cdef double duality_gap(Py_ssize_t m, const double *v, const double *w, const do
     v = X'r (or norms of its rows), w the coefficients (or norms), norms the squared norms of the columns, rr = r'r,
     yr = y'r, yy = y'y. Any feasible scale gives a valid bound; three are tried: the best where the penalty's conjugate
     is 0 (lasso), 1 (exact at the solution), and the one of the form augmented by l2. An unpenalised coordinate must
-    have v = 0: what rounding leaves there (a correlation with y under 1e-9) counts as |v w|, more makes the bound 0.
+    have v = 0: what is left there for rounding (a correlation with y under 1e-9) counts as |v w|, more makes the bound 0.
     """
     cdef double p = 0.5 * rr, top = INFINITY, extra = 0, ww = 0, augmented = INFINITY, t, f, best
     cdef Py_ssize_t j
@@ -45,12 +45,14 @@ cdef double duality_gap(Py_ssize_t m, const double *v, const double *w, const do
             t = fabs(v[j] - c.l2 * f * w[j])
             if t > 0:
                 augmented = min(augmented, c.l1 * f / t)
-        elif c.l1 * f == 0 and not held:        # unpenalised
-            if v[j] * v[j] > 1e-18 * yy * norms[j]:
-                top = 0
-            extra += fabs(v[j] * w[j])
         elif not held:
-            top = min(top, c.l1 * f / fabs(v[j]))
+            # What exceeds l1 by no more than rounding counts as excess times |w|, at scales up to 1.
+            t = fabs(v[j]) - c.l1 * f
+            if t > 0 and t * t <= (1e-18 if c.l1 * f == 0 else 1e-30) * yy * norms[j]:
+                top = min(top, 1.0)
+                extra += t * fabs(w[j])
+            else:
+                top = min(top, c.l1 * f / fabs(v[j]))
     primal[0] = p
     if rr <= 0 or top == 0:
         return p + extra

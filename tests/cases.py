@@ -47,9 +47,7 @@ ESTIMATORS = [
     Estimator("MultiTaskLasso", {"alpha": 0.1}, multitask=True),
     Estimator("MultiTaskElasticNet", {"alpha": 0.1, "l1_ratio": 0.7}, multitask=True),
     Estimator("MultiTaskLassoCV", {"cv": 3, "eps": 0.03, "alphas": 10}, multitask=True),
-    Estimator(
-        "MultiTaskElasticNetCV", {"cv": 3, "eps": 0.03, "alphas": 10, "l1_ratio": [0.4, 0.9]}, multitask=True
-    ),
+    Estimator("MultiTaskElasticNetCV", {"cv": 3, "eps": 0.03, "alphas": 10, "l1_ratio": [0.4, 0.9]}, multitask=True),
     Estimator("Ridge", {"alpha": 0.1}),
     Estimator("RidgeCV", {"alphas": [0.1, 1.0]}),
     Estimator("RidgeClassifier", {"alpha": 0.1}),

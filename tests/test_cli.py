@@ -200,9 +200,7 @@ def test_a_value_not_seen_at_fit_is_a_note(here, table):
 
 
 def test_names_as_many_as_rows_are_a_note(here):
-    rows = pd.DataFrame(
-        {"id": [f"n{i}" for i in range(150)], "x": np.arange(150.0), "y": np.arange(150.0) ** 2}
-    )
+    rows = pd.DataFrame({"id": [f"n{i}" for i in range(150)], "x": np.arange(150.0), "y": np.arange(150.0) ** 2})
     rows.to_csv("data.csv", index=False)
     assert "note: text column 'id' has 150" in run("fit", "data.csv", "--target", "y").stderr
 
@@ -262,9 +260,7 @@ def test_help_imports_no_numerical_package():
 
 
 def test_python_dash_m():
-    done = subprocess.run(
-        [sys.executable, "-m", "fastreg.cli", "fit"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "fastreg.cli", "fit"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
 

@@ -7,10 +7,10 @@ import tempfile
 
 import numpy as np
 import pytest
-from fastreg._simd.dispatch import level
 from reference import PlainDesign
 from scipy import sparse
 
+from fastreg._simd.dispatch import level
 from fastreg.design import Design
 
 

@@ -102,9 +102,7 @@ def test_given_axes(path):
     assert single.ax_.get_xlabel() == "alpha"
     assert single.ax_.get_legend() is None
     marked = PathDisplay(alphas, coefs, alpha_min=alphas[5]).plot()
-    assert [text.get_text() for text in marked.ax_.get_legend().get_texts()] == [
-        f"min: alpha {alphas[5]:.3g}"
-    ]
+    assert [text.get_text() for text in marked.ax_.get_legend().get_texts()] == [f"min: alpha {alphas[5]:.3g}"]
     assert PathDisplay(alphas, coefs, **errors).plot().cv_ax_ is not None
 
 

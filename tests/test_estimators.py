@@ -171,9 +171,7 @@ def test_sample_weight_is_routed(case):
     with sklearn.config_context(enable_metadata_routing=True):
         estimator = case.ours(**case.params).set_fit_request(sample_weight=True)
         estimator.set_score_request(sample_weight=False)
-        result = cross_validate(
-            estimator, X, y, cv=KFold(2), params={"sample_weight": weight}, return_estimator=True
-        )
+        result = cross_validate(estimator, X, y, cv=KFold(2), params={"sample_weight": weight}, return_estimator=True)
     half = np.arange(len(X) // 2, len(X))
     by_hand = case.ours(**case.params).fit(X[half], y[half], sample_weight=weight[half])
     same_fit(result["estimator"][0], by_hand)

@@ -14,9 +14,7 @@ import fastreg
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(
-    path.relative_to(ROOT)
-    for pattern in ("*.py", "*.pyx", "*.pxd")
-    for path in (ROOT / "fastreg").rglob(pattern)
+    path.relative_to(ROOT) for pattern in ("*.py", "*.pyx", "*.pxd") for path in (ROOT / "fastreg").rglob(pattern)
 )
 
 # The floors of the house, lowest first. A room may import its own floor and those below.
@@ -119,9 +117,7 @@ def test_extras_stay_out_until_used():
 def test_source_map_is_complete():
     """CONTRIBUTING's map names every source file, and none that is gone."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    mapped = {
-        Path(name) for name in re.findall(r"^- `((?:fastreg|tests|bench)/[\w./]+)`", text, re.MULTILINE)
-    }
+    mapped = {Path(name) for name in re.findall(r"^- `((?:fastreg|tests|bench)/[\w./]+)`", text, re.MULTILINE)}
     bench = {path.relative_to(ROOT) for path in (ROOT / "bench").rglob("*.py")}
     tests = {path.relative_to(ROOT) for path in (ROOT / "tests").glob("*.py")}
     c_files = {path.relative_to(ROOT) for path in (ROOT / "fastreg" / "_simd").glob("*.[ch]")}
@@ -142,11 +138,7 @@ def test_public_names():
     assert [name for name in fastreg.__all__ if not hasattr(fastreg, name)] == []
     tree = ast.parse((ROOT / "fastreg" / "__init__.py").read_text(encoding="utf-8"))
     typed = {
-        alias.name
-        for block in tree.body
-        if isinstance(block, ast.If)
-        for node in block.body
-        for alias in node.names
+        alias.name for block in tree.body if isinstance(block, ast.If) for node in block.body for alias in node.names
     }
     assert typed == set(fastreg.__all__)
     assert set(fastreg.__all__) <= set(dir(fastreg))
@@ -186,7 +178,5 @@ def test_simd_level_can_be_bounded(limit):
     """FASTREG_SIMD takes a lower level than the processor's; with one level only, it stays the baseline."""
     code = "from fastreg._simd.dispatch import level; print(level)"
     environment = {**os.environ, "FASTREG_SIMD": limit}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() in {"baseline", limit}

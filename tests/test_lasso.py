@@ -146,9 +146,7 @@ def test_shift_changes_only_the_intercept(case, shape, make):
     shift = np.linspace(-100, 100, X.shape[1])
     plain, shifted = fit(case, make(X), y), fit(case, make(X + shift), y + 1000)
     np.testing.assert_allclose(shifted.coef_, plain.coef_, atol=5 * slack(case))
-    np.testing.assert_allclose(
-        shifted.intercept_, plain.intercept_ + 1000 - plain.coef_ @ shift, rtol=5 * slack(case)
-    )
+    np.testing.assert_allclose(shifted.intercept_, plain.intercept_ + 1000 - plain.coef_ @ shift, rtol=5 * slack(case))
 
 
 @every_shape
@@ -190,9 +188,7 @@ def test_penalty_factor_0_is_no_penalty(case):
     params = {"alphas": [1e6]} if case.is_cv else {"alpha": 1e6}
     model = fit(case, X, y, penalty_factor=factor, **params)
     least_squares = np.linalg.lstsq(np.column_stack([X[:, :2], np.ones(len(X))]), y, rcond=None)[0]
-    np.testing.assert_allclose(
-        np.atleast_2d(model.coef_)[:, :2], np.atleast_2d(least_squares[:2].T), rtol=1e-5
-    )
+    np.testing.assert_allclose(np.atleast_2d(model.coef_)[:, :2], np.atleast_2d(least_squares[:2].T), rtol=1e-5)
     assert np.abs(np.atleast_2d(model.coef_)[:, 2:]).max() < 1e-5
     if case.is_cv:  # the automatic grid starts where only they are left
         model = fit(case, X, y, penalty_factor=factor)

@@ -205,9 +205,7 @@ def test_cv_repeated_and_overlapping_rows():
     model = fit(case, X, y, cv=folds)
     for k, (train, test) in enumerate(folds):
         one = Lasso(model.alphas_[5], **TIGHT).fit(X[train], y[train])
-        np.testing.assert_allclose(
-            model.mse_path_[5, k], np.mean((one.predict(X[test]) - y[test]) ** 2), rtol=1e-5
-        )
+        np.testing.assert_allclose(model.mse_path_[5, k], np.mean((one.predict(X[test]) - y[test]) ** 2), rtol=1e-5)
 
 
 def test_cv_grid():

@@ -43,10 +43,7 @@ def test_solution_is_the_least_squares_one(design, shape, targets, fit_intercept
     for alpha in (1e6, 1.0, 1e-6):
         result = solve_ridge(design(X, weight, fit_intercept=fit_intercept), y, alpha, factor)
         coef, intercept = reference.ridge(X, y, alpha, weight, factor, fit_intercept=fit_intercept)
-        at = [
-            value(X, y, *fit, alpha, weight, factor)
-            for fit in ((result.coef, result.intercept), (coef, intercept))
-        ]
+        at = [value(X, y, *fit, alpha, weight, factor) for fit in ((result.coef, result.intercept), (coef, intercept))]
         assert result.converged
         assert result.n_iter is None
         assert np.shape(result.dual_gap) == np.shape(result.intercept) == y.shape[1:]

@@ -52,9 +52,7 @@ def test_leave_one_out_is_what_refits_give(design, shape, targets, fit_intercept
 
 
 @pytest.mark.parametrize("shape", [(40, 6), (6, 40), (15, 15)], ids=str)
-@pytest.mark.parametrize(
-    ("targets", "per_target"), [(None, False), (1, False), (1, True), (3, False), (3, True)]
-)
+@pytest.mark.parametrize(("targets", "per_target"), [(None, False), (1, False), (1, True), (3, False), (3, True)])
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("scoring", [None, "neg_mean_absolute_error", "r2"])
@@ -138,9 +136,7 @@ def test_one_standard_error_prefers_more_penalty(cv):
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("standardize", [True, False])
 @pytest.mark.parametrize("free", [0, 2])
-def test_fold_predictions_are_what_the_loop_by_hand_gives(
-    shape, form, weighted, fit_intercept, standardize, free
-):
+def test_fold_predictions_are_what_the_loop_by_hand_gives(shape, form, weighted, fit_intercept, standardize, free):
     X, y, weight, factor = problem(*shape, 2, weighted=weighted, free=free)
     X[:-2, 3] = 1.5  # constant in most training sets
     for splitter in (KFold(4, shuffle=True, random_state=0), ShuffleSplit(2, test_size=0.3, random_state=0)):
@@ -245,11 +241,7 @@ def labels(kind):
 @pytest.mark.parametrize(
     ("kind", "class_weight"),
     [("multilabel", None)]  # class weights of several outputs multiply: not compared
-    + [
-        (kind, class_weight)
-        for kind in ("binary", "multiclass")
-        for class_weight in (None, "balanced", "dict")
-    ],
+    + [(kind, class_weight) for kind in ("binary", "multiclass") for class_weight in (None, "balanced", "dict")],
 )
 @pytest.mark.parametrize("weighted", [True, False])
 def test_classifiers_agree_with_scikit_learn(kind, class_weight, weighted):
@@ -258,9 +250,7 @@ def test_classifiers_agree_with_scikit_learn(kind, class_weight, weighted):
         class_weight = {label: 1.0 + k for k, label in enumerate(np.unique(y))}
     weight = np.random.default_rng(0).uniform(0.5, 2, len(X)) if weighted else None
     ours = RidgeClassifier(alpha=0.5, class_weight=class_weight).fit(X, y, weight)
-    theirs = linear_model.RidgeClassifier(alpha=0.5, class_weight=class_weight, solver="svd").fit(
-        X, y, weight
-    )
+    theirs = linear_model.RidgeClassifier(alpha=0.5, class_weight=class_weight, solver="svd").fit(X, y, weight)
     np.testing.assert_array_equal(ours.classes_, theirs.classes_)
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
     np.testing.assert_allclose(ours.decision_function(X), theirs.decision_function(X), rtol=1e-6, atol=1e-8)
@@ -290,11 +280,7 @@ def test_leave_one_out_scorers_of_classifiers_see_labels():
         truth = np.empty(60)
         for i in range(60):
             keep = np.arange(60) != i
-            truth[i] = (
-                RidgeClassifier(ours.alpha_)
-                .fit(X[:60][keep], y[:60][keep])
-                .decision_function(X[i : i + 1])[0]
-            )
+            truth[i] = RidgeClassifier(ours.alpha_).fit(X[:60][keep], y[:60][keep]).decision_function(X[i : i + 1])[0]
         if scoring == "accuracy":
             assert ours.best_score_ == pytest.approx(np.mean((truth > 0) == (y[:60] == "well")))
         assert 0.5 < ours.best_score_ <= 1.0

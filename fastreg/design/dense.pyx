@@ -120,15 +120,15 @@ cdef struct Panels:
     Py_ssize_t rows, depth              # summed indices, and how many a panel takes
     Py_ssize_t m, width                 # columns on the left and on the right, padded to whole strips
     bint symmetric
-    const double *extra                 # (n_extra, rows) further columns on the left, m counts them
-    Py_ssize_t n_extra
+    const double *extra                 # (n_extra, ld_extra) further columns on the left, m counts them
+    Py_ssize_t n_extra, ld_extra
     double **pack
     double **acc
 
 
 cdef void pack_extra(Panels *c, Py_ssize_t k0, Py_ssize_t k1, double *left) noexcept nogil:
     """Put the further columns behind those of X, in the strips' padding or in new strips."""
-    cdef Py_ssize_t mr = kernels.mr, kc = k1 - k0, j, k, t, first = c.m - c.n_extra
+    cdef Py_ssize_t mr = kernels.mr, kc = k1 - k0, i, j, k, t, first = c.m - c.n_extra
     cdef double *strip
     j = ceil_div(first, mr) * mr
     memset(left + j * kc, 0, (ceil_div(c.m, mr) * mr - j) * kc * sizeof(double))
@@ -136,7 +136,8 @@ cdef void pack_extra(Panels *c, Py_ssize_t k0, Py_ssize_t k1, double *left) noex
         j = first + t
         strip = left + (j - j % mr) * kc + j % mr
         for k in range(kc):
-            strip[k * mr] = c.extra[t * c.rows + k0 + k] * c.left.mult_k[k0 + k]
+            i = k0 + k if c.left.rows == NULL else c.left.rows[k0 + k]
+            strip[k * mr] = c.extra[t * c.ld_extra + i] * c.left.mult_k[i]
 
 
 cdef void panel_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -316,16 +317,20 @@ cdef class Dense:
             c.left.cols, c.m = &b[0], b.shape[0]
         return run_panels(&c)
 
-    def gram_about(self, const double[::1] shift, const double[::1] root, const double[:, ::1] extra):
+    def gram_about(self, const double[::1] shift, const double[::1] root, const double[:, ::1] extra, rows=None):
         """(p + k, p + k): Gram matrix of the columns about ``shift`` and k further ones, rows weighted by root^2."""
         cdef Panels c
+        cdef const Py_ssize_t[::1] r
         cdef const double[::1] zeros = np.zeros(self.n), ones = np.ones(self.p)
         c.ops, c.rows, c.symmetric = self.v.ops, self.n, True
-        c.n_extra, c.extra = extra.shape[0], &extra[0, 0]
+        c.n_extra, c.extra, c.ld_extra = extra.shape[0], &extra[0, 0], self.n
         c.m = c.width = self.p + c.n_extra
         c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.rs, self.v.cs
         c.left.rows = c.left.cols = NULL
         c.left.shift_c, c.left.mult_c, c.left.shift_k, c.left.mult_k = &shift[0], &ones[0], &zeros[0], &root[0]
+        if rows is not None:
+            r = rows
+            c.left.rows, c.rows = &r[0], r.shape[0]
         return run_panels(&c)
 
     def row_gram(self, const double[::1] mu, const double[::1] mult, const double[::1] root):
@@ -377,7 +382,9 @@ class Cast:
             return Cast(self.X[rows]).gram(left, right, mu, mult, root[rows])
         return sum(block.gram(left, right, mu, mult, root[i]) for i, block in self._blocks())
 
-    def gram_about(self, shift, root, extra):
+    def gram_about(self, shift, root, extra, rows=None):
+        if rows is not None:
+            return Cast(self.X[rows]).gram_about(shift, root[rows], np.ascontiguousarray(extra[:, rows]))
         return sum(
             block.gram_about(shift, root[i], np.ascontiguousarray(extra[:, i])) for i, block in self._blocks()
         )

@@ -140,6 +140,33 @@ class Design:
         self._gram = np.ascontiguousarray(G)
         return cross[:, 0] if y.ndim == 1 else cross
 
+    def sums(self, y, rows):
+        """Sums over some rows (a row may come twice): of s, s x, s y, s x x', s x y' and s y'y, x about its mean; y (n, T)."""
+        storage, p = self.storage, self.p
+        extra = np.ascontiguousarray(np.vstack([np.ones(self.n), y.T]))
+        if storage.is_sparse:
+            s = self.weights * np.bincount(rows, minlength=self.n)
+            G = storage.gram(None, None, self.mean, np.ones(p), self.root, rows)
+            cross = storage.dots(s * extra, self.mean).T
+            right = (s * extra) @ extra.T
+        else:
+            joint = storage.gram_about(self.mean, self.root, extra, rows)
+            G, cross, right = np.ascontiguousarray(joint[:p, :p]), joint[:p, p:], joint[p:, p:]
+        dead = self.sq_norms == 0
+        if dead.any():
+            cross = np.array(cross)
+            G[dead], G[:, dead], cross[dead] = 0, 0, 0
+        return right[0, 0], cross[:, 0], right[0, 1:], G, cross[:, 1:], np.trace(right[1:, 1:])
+
+    def adopt_gram(self, G):
+        """Take the Gram matrix of all columns about their means, unscaled, from one who has it."""
+        self._gram = G * np.outer(self.mult, self.mult) if self.standardize else G
+
+    @property
+    def has_gram(self):
+        """Whether the Gram matrix of all columns is there."""
+        return self._gram is not None
+
     @property
     def root(self):
         """Square roots of the weights."""

@@ -95,6 +95,7 @@ class PathCV(SparseLinearRegressor):
             tol=self.tol,
             max_iter=self.max_iter,
             multitask=self._multitask,
+            design=design,
         )
         i_ratio, i_alpha = choose_alpha(errors.mean, errors.standard_error, self.rule)
         self.mse_path_ = np.squeeze(errors.mse)

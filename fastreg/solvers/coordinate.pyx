@@ -177,7 +177,7 @@ def residual_descent(const double[::1] data, const cnp.int32_t[::1] indices, con
                         for e in range(indptr[j], indptr[j + 1]):
                             r[indices[e]] -= d * data[e]
                         S -= d * means[j]
-                        effect = max(effect, d * d * h)
+                        effect = max(effect, d * h * d)
                     spent += 4 + 2 * count_j
                 it += 1
                 if inner == 0:

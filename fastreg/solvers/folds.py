@@ -34,6 +34,7 @@ def cv_errors(
     tol=1e-4,
     max_iter=1000,
     multitask=False,
+    design=None,
 ):
     """Weighted mean squared error on each test fold, for each l1_ratio and alpha.
 
@@ -47,6 +48,8 @@ def cv_errors(
     l1_ratios : sequence of float
     fit_intercept, standardize, factor, lower, upper, tol, max_iter, multitask
         As for ``Design``, ``L1L2`` and ``solve_path``.
+    design : Design, optional
+        That of all rows, made of the same, if there is one.
 
     Returns
     -------
@@ -66,7 +69,9 @@ def cv_errors(
                 raise ValueError(f"sample_weight sums to zero on the {name} rows of fold {k}; use other folds.")
     gram = takes_gram(n, p, alphas.size) and (2 * len(folds) + 2) * 8 * p * p <= FOLD_BYTES
     run = _on_grams if gram else _by_masks
-    return run(X, y, weight, folds, alphas, penalties, fit_intercept, standardize, tol, max_iter)
+    if design is None:
+        design = Design(X, sample_weight, fit_intercept=fit_intercept, standardize=standardize)
+    return run(design, y, weight, folds, alphas, penalties, tol, max_iter)
 
 
 class _Sums:
@@ -112,46 +117,36 @@ class _Sums:
         return np.maximum((self.yy + total.sum(axis=1)) / self.S, 0)
 
 
-def _fold_sums(X, y, weight, folds, fit_intercept):
-    """(training sums, test sums) of each fold."""
-    design = Design(X, weight, fit_intercept=fit_intercept)
+def _fold_sums(design, y, folds):
+    """(training sums, test sums) of each fold; the design is left with the Gram matrix of all rows if it comes by."""
     y, _ = design.center(y)
     y = y.reshape(design.n, -1)
 
-    def sums(groups):
-        masks = np.zeros((len(groups), design.n))
-        for mask, rows in zip(masks, groups, strict=True):
-            mask += np.bincount(rows, minlength=design.n) * design.weights
-        # columns of 1 and of each target, all groups in one pass
-        stack = np.concatenate([masks[None], masks[None] * y.T[:, None, :]])
-        dots = design.storage.dots(stack.reshape(-1, design.n), design.mean).reshape(len(stack), len(groups), -1)
-        dots[:, :, design.sq_norms == 0] = 0
-        for k, rows in enumerate(groups):
-            G = design.gram(rows=np.ascontiguousarray(rows, dtype=np.intp))
-            s = masks[k]
-            yield _Sums(s.sum(), dots[0, k], s @ y, G, dots[1:, k].T, float(s @ (y * y).sum(axis=1)))
+    def sums(rows):
+        return _Sums(*design.sums(y, np.ascontiguousarray(rows, dtype=np.intp)))
 
-    tests = list(sums([test for _, test in folds]))
-    seen = np.bincount(np.concatenate([test for _, test in folds]), minlength=design.n)
+    tests = [sums(test) for _, test in folds]
     complement = all(
         (np.bincount(np.concatenate(fold), minlength=design.n) == 1).all()
         for fold in folds  # train and test
     )
     if not complement:
-        return list(sums([train for train, _ in folds])), tests
+        return [sums(train) for train, _ in folds], tests
+    seen = np.bincount(np.concatenate([test for _, test in folds]), minlength=design.n)
     if (seen == 1).all():
         total = tests[0]
         for test in tests[1:]:
             total = total + test
     else:
-        total = next(sums([np.arange(design.n)]))
+        total = sums(np.arange(design.n))
+    design.adopt_gram(total.G)
     return [total - test for test in tests], tests
 
 
-def _on_grams(X, y, weight, folds, alphas, penalties, fit_intercept, standardize, tol, max_iter):
-    trains, tests = _fold_sums(X, y, weight, folds, fit_intercept)
+def _on_grams(design, y, weight, folds, alphas, penalties, tol, max_iter):
+    trains, tests = _fold_sums(design, y, folds)
     out = np.empty((*alphas.shape, len(folds)))
-    problems = [train.problem(fit_intercept, standardize) for train in trains]
+    problems = [train.problem(design.fit_intercept, design.standardize) for train in trains]
     del trains
     for i, penalty in enumerate(penalties):
         paths = _fold_paths(problems, alphas[i], penalty, tol, max_iter, y.ndim)
@@ -181,11 +176,11 @@ def _fold_paths(problems, alphas, penalty, tol, max_iter, ndim):
     return paths
 
 
-def _by_masks(X, y, weight, folds, alphas, penalties, fit_intercept, standardize, tol, max_iter):
+def _by_masks(whole, y, weight, folds, alphas, penalties, tol, max_iter):
     out = np.empty((*alphas.shape, len(folds)))
     for k, (train, test) in enumerate(folds):
         mask = np.bincount(train, minlength=len(weight)) * weight
-        design = Design(X, mask, fit_intercept=fit_intercept, standardize=standardize)
+        design = Design(whole.X, mask, fit_intercept=whole.fit_intercept, standardize=whole.standardize)
         centred, _, q = design.bind(y)
         for i, penalty in enumerate(penalties):
             state = WorkingSet(design, centred, q, penalty.scaled(design.scale))

@@ -84,7 +84,7 @@ cdef Py_ssize_t sweep(Problem *P, double *largest) noexcept nogil:
         if d != 0:
             P.w[j] = w + d
             kernels.axpy(P.m, -d, P.G + j * P.ld, P.g)
-            effect = max(effect, d * d * h)
+            effect = max(effect, d * h * d)
             changes += 1
     largest[0] = effect
     return changes
@@ -270,7 +270,7 @@ cdef bint newton(Problem *P) noexcept nogil:
         j = P.order[i]
         t = d[i] * (Gd[j] + P.c.l2 * P.c.factor[j] * d[i])
         curvature += t
-        size += d[i] * d[i] * P.norms[j]
+        size += d[i] * P.norms[j] * d[i]
     # Along d the slope falls by curvature * t and rises by 2 l1 |d_i| where a coefficient crosses 0.
     t = slope / curvature if curvature > 1e-15 * size else INFINITY
     for i in range(na):
@@ -333,7 +333,7 @@ cdef Py_ssize_t admit(Problem *P, double *largest) noexcept nogil:
         na += P.w[j] != 0
         d = prox(P.w[j] * h + P.g[j], h, &P.c, j) - P.w[j]
         if d != 0:
-            P.kinks[count].t, P.kinks[count].i = -d * d * h, j
+            P.kinks[count].t, P.kinks[count].i = -d * h * d, j
             count += 1
     limit = max(4, na // 16)
     qsort(P.kinks, count, sizeof(Kink), by_t)
@@ -344,7 +344,7 @@ cdef Py_ssize_t admit(Problem *P, double *largest) noexcept nogil:
         if d != 0:
             P.w[j] += d
             kernels.axpy(P.m, -d, P.G + j * P.ld, P.g)
-            effect = max(effect, d * d * h)
+            effect = max(effect, d * h * d)
             changes += 1
     largest[0] = effect
     return changes

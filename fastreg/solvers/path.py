@@ -36,7 +36,7 @@ def alpha_grid(design, y, penalty, *, eps=1e-3, n_alphas=100, multitask=False):
         start = WorkingSet(design, y, q, penalty.scaled(design.scale))
         start.fit(1e300, 1e-12, 1000)
         q = start.v
-    top = max(penalty.alpha_max(c) for c in (q.T if q.ndim == 2 and not multitask else [size_of(q)]))
+    top = max(penalty.alpha_max(c) for c in ([size_of(q)] if multitask else q.reshape(len(q), -1).T))
     _check_finite(top)
     if top <= np.finfo(np.float64).resolution:
         return np.full(n_alphas, np.finfo(np.float64).resolution)
@@ -68,12 +68,12 @@ def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init
     """
     alphas = np.ascontiguousarray(alphas, dtype=np.float64)
     aim = 0.9 * tol  # so that no rounding puts the reported gap over tol
-    full = takes_gram(design.n, design.p, len(alphas), coef_init is not None)
+    full = design.has_gram or takes_gram(design.n, design.p, len(alphas), coef_init is not None)
     y, y_mean, q = design.bind(y, gram=full)
     _check_finite(design.sq_norms, q)
     inner = penalty.scaled(design.scale)
     if coef_init is not None:
-        coef_init = (np.asarray(coef_init, dtype=np.float64) * design.scale).T
+        coef_init = np.where(design.sq_norms > 0, np.asarray(coef_init, dtype=np.float64) * design.scale, 0.0).T
     G = design.gram() if full else None
     options = (alphas, inner, aim, max_iter)
     if y.ndim == 1 or multitask:

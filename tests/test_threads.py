@@ -1,0 +1,188 @@
+"""Threads, forks and Ctrl-C: results don't depend on the first, survive the second, and the third ends any fit soon."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from fastreg._threads import get_num_threads
+from fastreg.design import Design
+from fastreg.penalties import L1L2
+from fastreg.solvers import cv_errors, solve_path
+
+FOREVER = {"tol": 1e-13, "max_iter": 10**9}
+posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def dense(n, p):
+    """Correlated columns: slow to solve."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, p)) + 3 * rng.standard_normal((n, 1)), rng.standard_normal(n)
+
+
+def text(n, p):
+    rng = np.random.default_rng(0)
+    lengths = np.clip((0.6 * n / np.arange(1, p + 1)).astype(int), 5, n)
+    rows = np.concatenate([np.sort(rng.choice(n, length, replace=False)) for length in lengths])
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    return sparse.csc_array((rng.uniform(0.1, 1, len(rows)), rows, indptr), shape=(n, p)), rng.standard_normal(n)
+
+
+def path(data, smallest, n_alphas, **options):
+    X, y = data
+    design = Design(X)
+    top = np.abs(design.bind(y)[2]).max()
+    alphas = top * np.geomspace(1, smallest, n_alphas + 1)[1:]
+    return solve_path(design, y, alphas, L1L2(design.p), **{**FOREVER, **options})
+
+
+def cv(data, smallest, n_alphas, n_folds, **options):
+    X, y = data
+    rows, fold = np.arange(len(y)), np.arange(len(y)) % n_folds
+    folds = [(rows[fold != k], rows[fold == k]) for k in range(n_folds)]
+    alphas = np.geomspace(0.1, 0.1 * smallest, n_alphas)[None]
+    return cv_errors(X, y, None, folds, alphas, [1.0], **{**FOREVER, **options})
+
+
+# ---------------------------------------------------------------------------------------------------------
+# threads
+
+
+def test_number_of_threads():
+    """What threadpoolctl and OMP_NUM_THREADS say, and never more than the cores."""
+    with threadpool_limits(1, user_api="openmp"):
+        assert get_num_threads() == 1
+    with threadpool_limits(1000, user_api="openmp"):
+        assert get_num_threads() <= os.cpu_count()
+    done = subprocess.run(
+        [sys.executable, "-c", "from fastreg._threads import get_num_threads; print(get_num_threads())"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "1"
+
+
+SAME = {
+    "Gram path": lambda: path(dense(30_000, 60), 1e-2, 6, tol=1e-12).coefs,
+    "single fit": lambda: path(dense(30_000, 60), 0.1, 1, tol=1e-12).coefs,
+    "working set": lambda: path(dense(300, 6000), 0.1, 3, tol=1e-12).coefs,
+    "sparse": lambda: path(text(3000, 4000), 0.1, 3, tol=1e-12).coefs,
+    "folds": lambda: cv(dense(6000, 200), 1e-2, 20, 4, tol=1e-12),
+    "folds by masks": lambda: cv(dense(300, 3500), 0.3, 3, 3, tol=1e-12),
+}
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_threads_change_roundings_only(what):
+    results = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            results.append(SAME[what]())
+    np.testing.assert_allclose(*results, rtol=1e-6, atol=1e-9 * np.abs(results[0]).max())
+
+
+# ---------------------------------------------------------------------------------------------------------
+# forks
+
+# In processes of their own, as pytest's may have threads already; a child that hangs is killed by the timeout.
+FORK = """
+import multiprocessing, os, sys, warnings
+warnings.simplefilter("ignore")      # Python warns of forks beside threads
+import numpy as np
+from fastreg import LassoCV, Ridge, Lasso
+rng = np.random.default_rng(0)
+X, y = rng.standard_normal((20000, 64)), rng.standard_normal(20000)
+
+def fit(_):
+    return np.concatenate([Lasso(0.001).fit(X, y).coef_, Ridge(1.0).fit(X, y).coef_, LassoCV(cv=3).fit(X, y).coef_])
+
+if __name__ == "__main__":
+    here = fit(0)
+"""
+FORKS = {
+    "fork": """
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.allclose(fit(0), here, atol=1e-8) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    fit(0)
+""",
+    "pool": """
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        for there in pool.map(fit, range(3)):
+            np.testing.assert_allclose(there, here, atol=1e-8)
+""",
+    "loky": """
+    from joblib import Parallel, delayed
+    for there in Parallel(n_jobs=2, backend="loky")(delayed(fit)(i) for i in range(3)):
+        np.testing.assert_allclose(there, here, atol=1e-8)
+""",
+    "threads": """
+    from joblib import Parallel, delayed
+    for there in Parallel(n_jobs=3, backend="threading")(delayed(fit)(i) for i in range(6)):
+        np.testing.assert_allclose(there, here, atol=1e-8)
+""",
+}
+
+
+@posix
+@pytest.mark.parametrize("how", FORKS)
+def test_after_a_fork(how, tmp_path):
+    """Fits in children and workers end, with the parent's results, after the parent has used its threads."""
+    script = tmp_path / "script.py"
+    script.write_text(FORK + FORKS[how])
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, script], env=environment, timeout=120, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Ctrl-C
+
+# Each takes far longer than the patience of the test.
+LONG = {
+    "Gram matrix, many alphas": lambda: path(dense(1000, 300), 1e-5, 100_000),
+    "Gram matrix, large": lambda: path(dense(2500, 2000), 1e-6, 400),
+    "working set": lambda: path(dense(400, 4000), 1e-5, 4000),
+    "sparse": lambda: path(text(3000, 20_000), 1e-6, 1000),
+    "folds": lambda: cv(dense(1000, 300), 1e-5, 100_000, 3),
+    "folds by masks": lambda: cv(dense(400, 2000), 1e-5, 4000, 3),
+}
+
+
+@posix
+@pytest.mark.parametrize("what", LONG)
+def test_ctrl_c(what):
+    """KeyboardInterrupt within a second of the signal (and some patience for a busy machine)."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    process = subprocess.Popen(
+        [sys.executable, __file__, what], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        start = time.perf_counter()
+        _, errors = process.communicate(timeout=20)
+        assert time.perf_counter() - start < 2
+    finally:
+        process.kill()
+        process.communicate()
+    assert "KeyboardInterrupt" in errors
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may have it ignored
+    print("ready", flush=True)
+    LONG[sys.argv[1]]()
+    print("finished", file=sys.stderr)
