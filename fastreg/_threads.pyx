@@ -9,7 +9,7 @@ After a fork the child runs on one thread, because libgomp's pool does not survi
 import os
 
 from cpython.exc cimport PyErr_CheckSignals
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport prange
 
 cdef extern from *:
     """
@@ -19,13 +19,29 @@ cdef extern from *:
     static int omp_get_max_threads(void) { return 1; }
     static int omp_in_parallel(void) { return 0; }
     #endif
+    #if defined(__GNUC__) || defined(__clang__)
+    #define fr_add(p, v) __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
+    #else
+    #include <intrin.h>
+    #define fr_add(p, v) _InterlockedExchangeAdd64(p, v)
+    #endif
+    #ifdef _WIN32
+    #include <windows.h>
+    #define fr_nap() Sleep(1)
+    #else
+    #include <unistd.h>
+    #define fr_nap() usleep(1000)
+    #endif
     """
     int omp_get_max_threads() nogil
     int omp_in_parallel() nogil
+    Py_ssize_t fr_add(Py_ssize_t *p, Py_ssize_t v) nogil
+    void fr_nap() nogil
 
 # Waking a thread costs some microseconds: below this much work (in elements read) it doesn't pay.
 cdef double SERIAL_WORK = 1e6
 cdef int _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+cdef Py_ssize_t SPIN = 20000    # looks at the others' progress before the first nap: some 0.1 ms
 cdef int _forked = 0
 cdef int _stop = 0
 cdef object _error = None
@@ -47,14 +63,39 @@ cdef int num_threads(double work) noexcept nogil:
     return max(1, min(omp_get_max_threads(), _cores))
 
 
+cdef struct Pool:
+    task_t run
+    void *context
+    Py_ssize_t n_tasks, claimed, done
+
+
+cdef void serve(Pool *pool, int thread) noexcept nogil:
+    cdef Py_ssize_t task, waits = 0
+    while True:
+        task = fr_add(&pool.claimed, 1)
+        if task >= pool.n_tasks:
+            break
+        pool.run(pool.context, task, thread)
+        fr_add(&pool.done, 1)
+    # Signals reach the caller's thread only: out of tasks, it goes on looking for them on behalf of the others.
+    while thread == 0 and fr_add(&pool.done, 0) < pool.n_tasks:
+        waits += 1
+        if waits > SPIN:
+            fr_nap()
+            if waits % 64 == 0:
+                interrupted()
+
+
 cdef void parallel_for(task_t run, void *context, Py_ssize_t n_tasks, int n_threads) noexcept nogil:
-    cdef Py_ssize_t task
+    """Run the tasks, each when a thread comes free."""
+    cdef Pool pool
+    cdef int thread
+    pool.run, pool.context, pool.n_tasks, pool.claimed, pool.done = run, context, n_tasks, 0, 0
     if n_threads <= 1 or n_tasks <= 1:
-        for task in range(n_tasks):
-            run(context, task, 0)
+        serve(&pool, 0)
         return
-    for task in prange(n_tasks, schedule="dynamic", chunksize=1, num_threads=n_threads):
-        run(context, task, threadid())
+    for thread in prange(n_threads, schedule="static", chunksize=1, num_threads=n_threads):
+        serve(&pool, thread)
 
 
 cdef bint interrupted() noexcept nogil:

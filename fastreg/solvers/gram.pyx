@@ -43,6 +43,7 @@ cdef struct Problem:
     const double *q
     const double *norms         # diagonal of G
     double yy
+    double since_poll           # multiply-adds since the last look for Ctrl-C
     double *w
     double *g                   # q - G w
     Charges c
@@ -176,10 +177,19 @@ cdef bint factorise(Problem *P, Py_ssize_t na) noexcept nogil:
     cdef Py_ssize_t i, j, a, ld = P.capacity
     cdef double s, h
     cdef double *row
+    cdef bint stopped = False
     P.factor_l2 = P.c.l2
     for i in range(P.n_factor, na):
         a = P.order[i]
         row = P.L + i * ld
+        P.since_poll += 0.5 * i * i
+        if P.since_poll > POLL:
+            P.since_poll = 0
+            stopped = interrupted()
+        if stopped:                             # anything that can be solved with: nobody will see it
+            memset(row, 0, i * sizeof(double))
+            row[i], P.n_factor = 1, i + 1
+            continue
         for j in range(i):
             row[j] = (P.G[a * P.ld + P.order[j]] - kernels.dot(j, row, P.L + j * ld)) / P.L[j * ld + j]
         h = P.norms[a] + P.c.l2 * P.c.factor[a]
@@ -356,7 +366,7 @@ cdef int solve(Problem *P, double tol, int max_iter, double polish, double *gap,
     ``polish`` is what one more Newton step after that may cost, in multiply-adds.
     """
     cdef int it = 0
-    cdef double spent = 0, cost = 0, since_poll = 0, effect
+    cdef double spent = 0, cost = 0, effect
     cdef Py_ssize_t changes, steps
     refresh(P)
     while True:
@@ -371,9 +381,9 @@ cdef int solve(Problem *P, double tol, int max_iter, double polish, double *gap,
         if gap[0] <= tol or it >= max_iter or changes == 0:
             break
         spent += (changes + 5.0) * P.m
-        since_poll += (changes + 5.0) * P.m + cost
-        if since_poll > POLL:
-            since_poll = 0
+        P.since_poll += (changes + 5.0) * P.m
+        if P.since_poll > POLL:
+            P.since_poll = 0
             if interrupted():
                 break
         cost = newton_cost(P)
@@ -382,7 +392,7 @@ cdef int solve(Problem *P, double tol, int max_iter, double polish, double *gap,
             steps = 0
             while newton(P) and steps < 10 + P.m:
                 steps += 1
-            since_poll += cost * steps
+            P.since_poll += cost * (steps + 1)
     if not P.exact and changes and newton_cost(P) <= polish:
         newton(P)
         sweep(P, &effect)
@@ -412,6 +422,11 @@ cdef void run_job(void *context, Py_ssize_t task, int thread) noexcept nogil:
         P.c.l1, P.c.l2 = alpha * job.l1_ratio, alpha * (1 - job.l1_ratio)
         job.n_iters[k] = solve(P, job.tol, job.max_iter, job.polish, &job.gaps[k], &job.primals[k])
         memcpy(job.coefs + k * P.m, P.w, P.m * sizeof(double))
+        P.since_poll += 2.0 * P.m * P.m         # what every alpha costs at least
+        if P.since_poll > POLL:
+            P.since_poll = 0
+            if interrupted():
+                break
 
 
 cdef class GramProblem:
@@ -443,6 +458,7 @@ cdef class GramProblem:
         P.order = <Py_ssize_t *> (P.kinks + m)
         P.active = <char *> (P.order + m)
         P.capacity, P.n_factor, P.factor_l2, P.m, P.exact = m, 0, -1, 0, False
+        P.since_poll = 0
         self.coef = np.zeros(m)
         P.w = <double *> cnp.PyArray_DATA(self.coef)
 
