@@ -29,7 +29,7 @@ cdef double duality_gap(Py_ssize_t m, const double *v, const double *w, const do
     v = X'r (or norms of its rows), w the coefficients (or norms), norms the squared norms of the columns, rr = r'r,
     yr = y'r, yy = y'y. Any feasible scale gives a valid bound; three are tried: the best where the penalty's conjugate
     is 0 (lasso), 1 (exact at the solution), and the one of the form augmented by l2. An unpenalised coordinate must
-    have v = 0: what is left there for rounding (a correlation with y under 1e-9) counts as |v w|, more makes the bound 0.
+    have v = 0: what rounding leaves there (a correlation with y under 1e-9) counts as |v w|, more makes the bound 0.
     """
     cdef double p = 0.5 * rr, top = INFINITY, extra = 0, ww = 0, augmented = INFINITY, t, f, best
     cdef Py_ssize_t j

@@ -64,7 +64,7 @@ def problems(draw, max_n=12, max_p=8, wide=0.1, targets=None, bounds=True):
     storage = draw(st.sampled_from(list(STORAGES)))
     # sparse columns are centred after multiplication: means of many standard deviations would drown them
     shift = draw(st.sampled_from([0, 0, 3, 0 if "csc" in storage else 1000]))
-    X = (X + shift) * 10.0 ** draw(st.sampled_from([0, 0, -6, 6]))
+    X = (X + shift) * 2.0 ** draw(st.sampled_from([0, 0, -20, 20]))
     coef = rng.standard_normal((p, targets or 1)) * (rng.random((p, 1)) < 0.4)
     size = np.abs(X).max() or 1.0
     y = X / size @ coef + draw(st.sampled_from([0, 0.1, 1])) * rng.standard_normal((n, targets or 1)) + rng.normal()
@@ -93,14 +93,14 @@ def problems(draw, max_n=12, max_p=8, wide=0.1, targets=None, bounds=True):
 
 
 def columns(kind, n, p, rng):
-    """An (n, p) matrix whose columns stand in the given relation."""
-    X = rng.standard_normal((n, p))
+    """An (n, p) matrix whose columns stand in the given relation, of so few digits that float32 keeps it."""
+    X = np.round(1024 * rng.standard_normal((n, p))) / 1024
     if kind == "correlated":
         X = 0.1 * X + rng.standard_normal((n, 1))
     elif kind in ("duplicated", "opposite"):
         X[:, p // 2 :] = X[:, : p - p // 2] * (1 if kind == "duplicated" else -1)
     elif kind == "low rank":
-        X = rng.standard_normal((n, 2)) @ rng.standard_normal((2, p))
+        X = np.round(8 * rng.standard_normal((n, 2))) @ np.round(8 * rng.standard_normal((2, p))) / 64
     elif kind == "constant":
         X[:, ::2] = rng.standard_normal((p + 1) // 2)
     elif kind == "few values":

@@ -22,7 +22,8 @@ cdef enum:
     MEMORY = 5              # differences of iterates that are extrapolated
 
 
-cdef inline double gather_dot(const double *x, const cnp.int32_t *rows, Py_ssize_t count, const double *r) noexcept nogil:
+cdef inline double gather_dot(const double *x, const cnp.int32_t *rows, Py_ssize_t count,
+                              const double *r) noexcept nogil:
     """Product of a packed column with r: four sums, as one would wait for each addition."""
     cdef double a = 0, b = 0, c = 0, d = 0
     cdef Py_ssize_t e = 0
@@ -87,6 +88,7 @@ cdef double extrapolate(double[:, ::1] ws, double[:, ::1] rs, double[::1] sums, 
     """
     cdef Py_ssize_t i, k, h, m = w.shape[0], n = r.shape[0]
     cdef double t, linear, square, low = 0, high = 1, top = INFINITY
+    cdef int _k
     for k in range(MEMORY):
         for h in range(k + 1):
             t = 0
@@ -121,7 +123,7 @@ cdef double extrapolate(double[:, ::1] ws, double[:, ::1] rs, double[::1] sums, 
         return S
     while high < top and high < 64 and slope(high, w, ws[0], linear, square, c) < 0:
         low, high = high, 2 * high
-    for k in range(12):
+    for _k in range(12):
         t = 0.5 * (low + high)
         if slope(t, w, ws[0], linear, square, c) < 0:
             low = t
