@@ -141,7 +141,7 @@ class Design:
         return cross[:, 0] if y.ndim == 1 else cross
 
     def sums(self, y, rows):
-        """Sums over some rows (one may come twice) of s, s x, s y, s x x', s x y', s y'y; x about its mean, y (n, T)."""
+        """Sums over some rows (one may come twice) of s, sx, sy, sxx', sxy', sy'y; x about its mean, y (n, T)."""
         storage, p = self.storage, self.p
         extra = np.ascontiguousarray(np.vstack([np.ones(self.n), y.T]))
         if storage.is_sparse:
