@@ -28,20 +28,30 @@ cdef extern from *:
     #ifdef _WIN32
     #include <windows.h>
     #define fr_nap() Sleep(1)
+    static double fr_now(void) { return 1e-3 * GetTickCount64(); }
     #else
     #include <unistd.h>
     #define fr_nap() usleep(1000)
+    #include <time.h>
+    static double fr_now(void)
+    {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec + 1e-9 * t.tv_nsec;
+    }
     #endif
     """
     int omp_get_max_threads() nogil
     int omp_in_parallel() nogil
     Py_ssize_t fr_add(Py_ssize_t *p, Py_ssize_t v) nogil
     void fr_nap() nogil
+    double fr_now() nogil
 
 # Waking a thread costs some microseconds: below this much work (in elements read) it doesn't pay.
 cdef double SERIAL_WORK = 1e6
 cdef int _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 cdef Py_ssize_t SPIN = 20000    # looks at the others' progress before the first nap: some 0.1 ms
+cdef double POLL = 0.05             # seconds between looks for Ctrl-C
 cdef int _forked = 0
 cdef int _stop = 0
 cdef object _error = None
@@ -71,12 +81,19 @@ cdef struct Pool:
 
 cdef void serve(Pool *pool, int thread) noexcept nogil:
     cdef Py_ssize_t task, waits = 0
+    cdef double looked = fr_now(), now
     while True:
         task = fr_add(&pool.claimed, 1)
         if task >= pool.n_tasks:
             break
-        pool.run(pool.context, task, thread)
+        if not _stop:
+            pool.run(pool.context, task, thread)
         fr_add(&pool.done, 1)
+        if thread == 0:
+            now = fr_now()
+            if now - looked > POLL:
+                looked = now
+                interrupted()
     # Signals reach the caller's thread only: out of tasks, it goes on looking for them on behalf of the others.
     while thread == 0 and fr_add(&pool.done, 0) < pool.n_tasks:
         waits += 1
@@ -87,7 +104,7 @@ cdef void serve(Pool *pool, int thread) noexcept nogil:
 
 
 cdef void parallel_for(task_t run, void *context, Py_ssize_t n_tasks, int n_threads) noexcept nogil:
-    """Run the tasks, each when a thread comes free."""
+    """Run the tasks, each when a thread comes free; after Ctrl-C the rest are skipped (see raise_if_interrupted)."""
     cdef Pool pool
     cdef int thread
     pool.run, pool.context, pool.n_tasks, pool.claimed, pool.done = run, context, n_tasks, 0, 0

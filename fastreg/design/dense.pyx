@@ -13,7 +13,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from fastreg._simd.dispatch cimport fr_source, fr_typed, kernels
-from fastreg._threads cimport num_threads, parallel_for
+from fastreg._threads cimport num_threads, parallel_for, raise_if_interrupted
 
 cnp.import_array()
 
@@ -185,6 +185,7 @@ cdef object run_panels(Panels *c):
     with nogil:
         parallel_for(panel_task, c, tasks, threads)
     free(c.pack)
+    raise_if_interrupted()
     total = accs[0]
     for t in range(1, threads):
         total += accs[t]
@@ -254,6 +255,7 @@ cdef class Dense:
         c.out = <double *> cnp.PyArray_DATA(out)
         with nogil:
             parallel_for(moments_task, &c, tasks, threads)
+        raise_if_interrupted()
         if uniform:             # one stream less to read
             out[:2] *= s[0]
         return out
@@ -273,6 +275,7 @@ cdef class Dense:
                 c.out = <double *> cnp.PyArray_DATA(out) + t * self.p
                 parallel_for(dots_task, &c, tasks, threads)
                 t += c.k
+        raise_if_interrupted()
         return out
 
     def combine(self, const Py_ssize_t[::1] cols, const double[:, ::1] W, const double[::1] mu):
@@ -288,6 +291,7 @@ cdef class Dense:
         cdef int threads = num_threads(1.0 * self.n * c.m * c.k)
         with nogil:
             parallel_for(combine_task, &c, ceil_div(self.n, ROWS), threads)
+        raise_if_interrupted()
         return out
 
     def gram(self, left, right, const double[::1] mu, const double[::1] mult, const double[::1] root, rows=None):

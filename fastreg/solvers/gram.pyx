@@ -392,7 +392,12 @@ cdef int solve(Problem *P, double tol, int max_iter, double polish, double *gap,
             steps = 0
             while newton(P) and steps < 10 + P.m:
                 steps += 1
-            P.since_poll += cost * (steps + 1)
+                P.since_poll += 4.0 * P.m * P.m         # a step with a row taken out
+                if P.since_poll > POLL:
+                    P.since_poll = 0
+                    if interrupted():
+                        break
+            P.since_poll += cost
     if not P.exact and changes and newton_cost(P) <= polish:
         newton(P)
         sweep(P, &effect)
