@@ -180,13 +180,14 @@ class WorkingSet:
         """Residual and correlations with it, from scratch: one pass over X."""
         self.r, self.v = residual(self.design, self.y, self.coef)
 
-    def _scores(self):
-        return self.penalty.score(self.v if self.v.ndim == 1 else size_of(self.v))
+    def _correlations(self):
+        """X̃'r, with its signs, or the norms of its rows: what the penalty looks at."""
+        return self.v if self.v.ndim == 1 else size_of(self.v)
 
     def _admit(self, threshold):
         """Let in the columns of the largest scores above the threshold, not too many at once; how many joined."""
         limit = FIRST + int(self.block.growth * self._support())
-        score = self._scores()
+        score = self.penalty.score(self._correlations())
         score[self.inside] = -1
         found = np.flatnonzero(score > threshold)
         if len(found) > limit:
@@ -208,7 +209,7 @@ class WorkingSet:
         used = size_of(self.coef[cols]) > 0
         if len(cols) <= 2 * FIRST + 2 * used.sum():
             return
-        mask = used | (self._scores()[cols] > threshold)
+        mask = used | (self.penalty.score(self._correlations())[cols] > threshold)
         self.inside[cols[~mask]] = False
         self.block.keep(mask)
 
@@ -225,7 +226,7 @@ class WorkingSet:
             if len(self.block.cols):
                 self._solve_block(1e300, 1e300, 0.0, 100, 0.0)
                 self._refresh()
-            last = self.penalty.alpha_max(self.v if self.v.ndim == 1 else size_of(self.v))
+            last = self.penalty.alpha_max(self._correlations())
         n_iter = 0
         wide = self.design.n < TALL * self.design.p
         while l1 > 0 and wide and last * STEP > alpha:  # on the way: one loose round each
