@@ -294,6 +294,14 @@ cdef class Dense:
         raise_if_interrupted()
         return out
 
+    cdef void all_columns(self, Panels *c, const double *shift, const double *mult, const double *zeros,
+                          const double *root) noexcept:
+        """The symmetric product of all columns over all rows, to be narrowed or extended."""
+        c.ops, c.rows, c.m, c.width, c.symmetric, c.n_extra = self.v.ops, self.n, self.p, self.p, True, 0
+        c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.rs, self.v.cs
+        c.left.rows = c.left.cols = NULL
+        c.left.shift_c, c.left.mult_c, c.left.shift_k, c.left.mult_k = shift, mult, zeros, root
+
     def gram(self, left, right, const double[::1] mu, const double[::1] mult, const double[::1] root, rows=None):
         """(left, right): products of centred, scaled, weighted columns.
 
@@ -303,11 +311,8 @@ cdef class Dense:
         cdef Panels c
         cdef const double[::1] zeros = np.zeros(self.n)
         cdef const Py_ssize_t[::1] a, b, r
-        c.ops, c.rows, c.symmetric, c.n_extra = self.v.ops, self.n, right is None, 0
-        c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.rs, self.v.cs
-        c.left.rows = c.left.cols = NULL
-        c.left.shift_c, c.left.mult_c, c.left.shift_k, c.left.mult_k = &mu[0], &mult[0], &zeros[0], &root[0]
-        c.m = self.p
+        self.all_columns(&c, &mu[0], &mult[0], &zeros[0], &root[0])
+        c.symmetric = right is None
         if rows is not None:
             r = rows
             c.left.rows, c.rows = &r[0], r.shape[0]
@@ -326,12 +331,9 @@ cdef class Dense:
         cdef Panels c
         cdef const Py_ssize_t[::1] r
         cdef const double[::1] zeros = np.zeros(self.n), ones = np.ones(self.p)
-        c.ops, c.rows, c.symmetric = self.v.ops, self.n, True
+        self.all_columns(&c, &shift[0], &ones[0], &zeros[0], &root[0])
         c.n_extra, c.extra, c.ld_extra = extra.shape[0], &extra[0, 0], self.n
         c.m = c.width = self.p + c.n_extra
-        c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.rs, self.v.cs
-        c.left.rows = c.left.cols = NULL
-        c.left.shift_c, c.left.mult_c, c.left.shift_k, c.left.mult_k = &shift[0], &ones[0], &zeros[0], &root[0]
         if rows is not None:
             r = rows
             c.left.rows, c.rows = &r[0], r.shape[0]
