@@ -23,6 +23,17 @@ cdef extern from "kernels.h" nogil:
                             const double *s, const double *v, double *out, Py_ssize_t ldo) noexcept nogil
         void (*pack)(const fr_source *src, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t m, double *out) noexcept nogil
 
+    ctypedef void (*fr_function)(Py_ssize_t n, const void *x, void *out) noexcept nogil
+
+    ctypedef struct fr_math:
+        fr_function exp, log, log1p, expm1, tanh, erf, sigmoid
+
+    ctypedef double (*fr_loss)(Py_ssize_t n, Py_ssize_t K, const void *raw, const void *y, const void *weight,
+                               void *gradient, void *curvature, const double *params) noexcept nogil
+
+    ctypedef struct fr_losses:
+        fr_loss squared, absolute, huber, quantile, poisson, gamma, tweedie, logistic, softmax
+
     ctypedef struct fr_kernels:
         const char *name
         int mr
@@ -32,6 +43,10 @@ cdef extern from "kernels.h" nogil:
         void (*tile)(Py_ssize_t kc, const double *a, const double *b, double *c, Py_ssize_t ldc) noexcept nogil
         fr_typed f64
         fr_typed f32
+        fr_math math64
+        fr_math math32
+        fr_losses loss64
+        fr_losses loss32
 
     const fr_kernels *fr_select(const char *limit)
 

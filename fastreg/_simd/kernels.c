@@ -6,6 +6,8 @@
  * level is a file of its own with a target pragma, so no compile flag differs between files and
  * no code built for a newer processor can leak into the common path. */
 #include "kernels.h"
+#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #define CAT2(a, b) a##b
@@ -110,7 +112,58 @@ static inline vd CAT(loadx, _f32)(const float *p) { vf v; memcpy(&v, p, sizeof v
 #undef T
 #undef NAME
 
+/* Mathematics on vectors of one type: U its bits, V a vector, I the bits of a vector. */
+#if defined(__GNUC__) || defined(__clang__)
+typedef float vs __attribute__((vector_size(VBYTES), aligned(4), may_alias));
+typedef uint64_t bits64 __attribute__((vector_size(VBYTES), aligned(8), may_alias));
+typedef uint32_t bits32 __attribute__((vector_size(VBYTES), aligned(4), may_alias));
+#define MASK(test) ((I)(test))
+#define LANES ((ptrdiff_t)(VBYTES / sizeof(T)))
+#else
+typedef float vs;
+typedef uint64_t bits64;
+typedef uint32_t bits32;
+#define MASK(test) ((I)0 - (I)(test))
+#define LANES ((ptrdiff_t)1)
+#endif
+
+#define T double
+#define U uint64_t
+#define V vd
+#define I bits64
+#define WIDE 1
+#define NAME(f) CAT(f, _m64)
+#include "vmath.h"
+#include "losses.h"
+#undef T
+#undef U
+#undef V
+#undef I
+#undef WIDE
+#undef NAME
+
+#define T float
+#define U uint32_t
+#define V vs
+#define I bits32
+#define WIDE 0
+#define NAME(f) CAT(f, _m32)
+#include "vmath.h"
+#include "losses.h"
+#undef T
+#undef U
+#undef V
+#undef I
+#undef WIDE
+#undef NAME
+
+#define MATH(f) {CAT(all_vexp, f), CAT(all_vlog, f), CAT(all_vlog1p, f), CAT(all_vexpm1, f), CAT(all_vtanh, f), \
+                 CAT(all_verf, f), CAT(all_vsigmoid, f)}
+#define LOSSES(f) {CAT(rows_squared, f), CAT(rows_absolute, f), CAT(rows_huber, f), CAT(rows_quantile, f), \
+                   CAT(rows_poisson, f), CAT(rows_gamma, f), CAT(rows_tweedie, f), CAT(rows_logistic, f), \
+                   CAT(rows_softmax, f)}
 #define TYPED(f) {CAT(col_dots, f), CAT(row_dots, f), CAT(col_axpy, f), CAT(row_dot, f), \
                   CAT(col_moments, f), CAT(row_moments, f), CAT(pack, f)}
 const fr_kernels CAT(fr_kernels_, LEVEL) = {
-    LEVEL_NAME, 3 * (VBYTES / 8), NR, dot, axpy, tile, TYPED(_f64), TYPED(_f32)};
+    LEVEL_NAME, 3 * (VBYTES / 8), NR, dot, axpy, tile, TYPED(_f64), TYPED(_f32),
+    MATH(_m64), MATH(_m32), LOSSES(_m64), LOSSES(_m32)};

@@ -39,6 +39,20 @@ typedef struct {
     void (*pack)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, ptrdiff_t m, double *out);
 } fr_typed;
 
+/* out[i] = f(x[i]) on float arrays; out may be x */
+typedef void (*fr_function)(ptrdiff_t n, const void *x, void *out);
+typedef struct {
+    fr_function exp, log, log1p, expm1, tanh, erf, sigmoid;
+} fr_math;
+
+/* n rows of K raw predictions in C order, y as many targets (softmax: n class numbers), weight one a row or NULL for 1.
+ * Returns sum_i weight_i loss_i; writes weight_i times the first and second derivatives where not NULL. */
+typedef double (*fr_loss)(ptrdiff_t n, ptrdiff_t K, const void *raw, const void *y, const void *weight,
+                          void *gradient, void *curvature, const double *params);
+typedef struct {
+    fr_loss squared, absolute, huber, quantile, poisson, gamma, tweedie, logistic, softmax;
+} fr_losses;
+
 typedef struct {
     const char *name;
     int mr, nr;                 /* the tile of `tile`: mr rows by nr columns, nr divides mr */
@@ -47,6 +61,8 @@ typedef struct {
     /* c[j * ldc + i] += sum_k a[k * mr + i] * b[k * mr + j], i < mr, j < nr */
     void (*tile)(ptrdiff_t kc, const double *a, const double *b, double *c, ptrdiff_t ldc);
     fr_typed f64, f32;
+    fr_math math64, math32;
+    fr_losses loss64, loss32;
 } fr_kernels;
 
 /* The best table this processor can run; `limit` (a level's name, or NULL) bounds the choice. */
