@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastreg._validation import check_fit_data
 from fastreg.linear import ElasticNetCV, LassoCV
 from fastreg.model_selection import choose_alpha
-from fastreg.penalties import L1L2
+from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_path
 
 __all__ = ["PathDisplay"]
@@ -304,7 +304,7 @@ def _solve_again(estimator, X, y, sample_weight):
     alphas, mean, se = (np.atleast_2d(results[name])[row] for name in ("alphas", "mean_mse", "se_mse"))
     fresh = clone(estimator)  # checking the data sets attributes, and this is not the caller's wish
     X, y, sample_weight = check_fit_data(fresh, X, y, sample_weight)
-    penalty = L1L2(X.shape[1], float(ratios[row]), *fresh._bounds(X.shape[1]))
+    penalty = FeatureL1L2(X.shape[1], float(ratios[row]), *fresh._bounds(X.shape[1]))
     design = fresh._design(X, sample_weight)
     # Tighter than the fit need be: curves are smooth only near the optimum.
     tol = min(fresh.tol, 1e-6)

@@ -1,10 +1,11 @@
-"""The table of estimators: shared tests run every law on every row, and one fails if a row is missing."""
+"""The tables of estimators and penalties: shared tests run every law on each row, and one fails if a row is missing."""
 
 from dataclasses import dataclass, field
 
 from sklearn import linear_model
 
 import fastreg
+from fastreg.penalties import L1, L1L2, L2, MCP, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative
 
 
 @dataclass(frozen=True)
@@ -56,3 +57,17 @@ ESTIMATORS = [
 
 # the estimators of the path solver, which share one objective and all its laws
 PATH_ESTIMATORS = [case for case in ESTIMATORS if not case.is_ridge]
+
+# penalties on a network's layers; shared laws run on each (strength as for weights of size 1)
+PENALTIES = [
+    L1(0.3),
+    L2(0.7),
+    L1L2(0.5, 0.4),
+    Bounds(-0.5, 0.8),
+    NonNegative(),
+    MCP(0.3, 2.5),
+    ExpAbs(0.3),
+    GroupL1(0.4),
+    GroupL1(0.4, by="feature"),
+    MaxNorm(1.2),
+]

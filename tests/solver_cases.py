@@ -9,7 +9,7 @@ from reference import PlainDesign
 from scipy import sparse
 
 from fastreg.design import Design
-from fastreg.penalties import L1L2
+from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_path
 
 MEATS = np.loadtxt(Path(__file__).parent / "meats.csv", delimiter=",")
@@ -31,7 +31,7 @@ class Case:
 
     def __post_init__(self):
         self.design = Design(self.X, self.weight, **self.options)
-        self.charges = L1L2(self.design.p, **self.penalty)
+        self.charges = FeatureL1L2(self.design.p, **self.penalty)
         self.plain = PlainDesign(self.X, self.weight, **self.options)
         self.top = np.abs(self.plain.bind(self.y)[2]).max() / self.charges.l1_ratio or 1.0
 

@@ -8,7 +8,7 @@ from reference import PlainDesign
 from scipy import sparse
 
 from fastreg.design import Design
-from fastreg.penalties import L1L2
+from fastreg.penalties.features import FeatureL1L2
 
 STORAGES = {
     "C": np.ascontiguousarray,
@@ -24,7 +24,7 @@ COLUMNS = ["independent", "correlated", "duplicated", "opposite", "low rank", "c
 
 @dataclass
 class Problem:
-    """X as it is stored, y, and the arguments of Design and L1L2; `share` is alpha in units of the largest X'y."""
+    """X as it is stored, y, and the arguments of Design and FeatureL1L2; `share` is alpha in units of the top X'y."""
 
     X: object
     y: np.ndarray
@@ -40,14 +40,14 @@ class Problem:
         return PlainDesign(self.X, self.weight, **self.options)
 
     def charges(self):
-        return L1L2(self.X.shape[1], **self.penalty)
+        return FeatureL1L2(self.X.shape[1], **self.penalty)
 
     @property
     def alpha(self):
         """Well above rounding, even where unpenalised features leave nothing for the others."""
         plain = self.plain()
         cross = np.abs(plain.bind(self.y)[2])
-        top = L1L2(plain.p, self.penalty["l1_ratio"]).alpha_max(cross if cross.ndim == 1 else cross.max(axis=1))
+        top = FeatureL1L2(plain.p, self.penalty["l1_ratio"]).alpha_max(cross if cross.ndim == 1 else cross.max(axis=1))
         return self.share * top if top > 1e-12 * np.abs(self.y).max() * np.sqrt(plain.sq_norms.max()) else self.share
 
 

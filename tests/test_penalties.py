@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from strategies import problems
 
 from fastreg.design import Design
-from fastreg.penalties import L1L2, gap
+from fastreg.penalties.features import FeatureL1L2, gap
 from fastreg.solvers import solve_path
 
 P = 40
@@ -19,7 +19,7 @@ def table(l1_ratio, seed=0):
     rng = np.random.default_rng(seed)
     factor = rng.choice([0.0, 0.5, 1.0, 3.0], P)
     lower, upper = rng.choice([-np.inf, -0.7, 0.0], P), rng.choice([np.inf, 0.4, 0.0], P)
-    return L1L2(P, l1_ratio, factor, lower, upper)
+    return FeatureL1L2(P, l1_ratio, factor, lower, upper)
 
 
 every_ratio = pytest.mark.parametrize("l1_ratio", [1.0, 0.999999, 0.5, 0.0])
@@ -153,7 +153,7 @@ def test_gap_bounds_what_is_missing(problem, seed, noise):
 def test_gap_of_a_perfect_fit_with_an_unpenalised_column():
     """The residual is next to nothing but lies along the unpenalised column: as a dual point it mustn't be blown up."""
     # orthonormal columns, y = x1 + x2/10, w1 just off; the optimum shrinks w2 by alpha
-    penalty, alpha, y = L1L2(2, factor=np.array([0.0, 1.0])), 0.05, np.array([1.0, 0.1])
+    penalty, alpha, y = FeatureL1L2(2, factor=np.array([0.0, 1.0])), 0.05, np.array([1.0, 0.1])
     for off in (1e-8, 1e-10, 1e-12):
         w = np.array([1 - off, 0.1])
         v = y - w
@@ -166,7 +166,7 @@ def test_gap_of_a_perfect_fit_with_an_unpenalised_column():
 def test_gap_closes_on_the_way(l1_ratio):
     """Convex combinations with the optimum: the gap falls to 0 as they approach it."""
     X, y, weight, _ = reference.problem(30, 6, weighted=True)
-    design, penalty, alpha = Design(X, weight), L1L2(6, l1_ratio), 0.05
+    design, penalty, alpha = Design(X, weight), FeatureL1L2(6, l1_ratio), 0.05
     best = solve_path(design, y, np.array([alpha]), penalty, tol=1e-13, max_iter=10_000).coefs[0]
     gaps = [certificate(design, penalty, y, t * best, alpha)[0] for t in (0.5, 0.9, 0.99, 0.999, 1.0)]
     assert (np.diff(gaps) < 0).all()

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from fastreg._threads import get_num_threads
 from fastreg.design import Design
-from fastreg.penalties import L1L2
+from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import cv_errors, solve_path
 
 FOREVER = {"tol": 1e-13, "max_iter": 10**9}
@@ -39,7 +39,7 @@ def path(data, smallest, n_alphas, **options):
     design = Design(X)
     top = np.abs(design.bind(y)[2]).max()
     alphas = top * np.geomspace(1, smallest, n_alphas + 1)[1:]
-    return solve_path(design, y, alphas, L1L2(design.p), **{**FOREVER, **options})
+    return solve_path(design, y, alphas, FeatureL1L2(design.p), **{**FOREVER, **options})
 
 
 def cv(data, smallest, n_alphas, n_folds, **options):

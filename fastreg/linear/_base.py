@@ -90,7 +90,7 @@ class SparseLinearRegressor(LinearRegressor):
         design : Design
         y : ndarray of float64 of shape (n_samples,) or (n_samples, n_targets)
         alpha : float
-        penalty : L1L2
+        penalty : FeatureL1L2
         coef_init : None or ndarray of shape (n_features,) or (n_targets, n_features)
         multitask : bool
             One row-sparse problem for all targets, instead of one problem a target.

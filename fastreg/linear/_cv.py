@@ -12,7 +12,7 @@ from fastreg._validation import check_alphas, check_finite_solution, check_fit_d
 from fastreg.linear._base import SparseLinearRegressor, coef_dtype
 from fastreg.linear.paths import NO_AUTOMATIC_GRID
 from fastreg.model_selection import choose_alpha, cross_validate_path, make_folds
-from fastreg.penalties import L1L2
+from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import alpha_grid
 
 CV_CONSTRAINTS = {
@@ -79,7 +79,7 @@ class PathCV(SparseLinearRegressor):
         folds = make_folds(self.cv, X, y, split_params, sample_weight=sample_weight)
 
         design = self._design(X, sample_weight)
-        alphas = self._grids(design, y, ratios, L1L2(n_features, 1.0, factor, lower, upper))
+        alphas = self._grids(design, y, ratios, FeatureL1L2(n_features, 1.0, factor, lower, upper))
         errors = cross_validate_path(
             X,
             y,
@@ -108,7 +108,7 @@ class PathCV(SparseLinearRegressor):
             design,
             y,
             self.alpha_,
-            L1L2(n_features, float(ratios[i_ratio]), factor, lower, upper),
+            FeatureL1L2(n_features, float(ratios[i_ratio]), factor, lower, upper),
             multitask=self._multitask,
             dtype=coef_dtype(X),
         )

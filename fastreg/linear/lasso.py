@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from fastreg._validation import check_fit_data, check_params, check_sample_weight
 from fastreg.linear._base import SparseLinearRegressor, coef_dtype
 from fastreg.linear.paths import enet_path
-from fastreg.penalties import L1L2
+from fastreg.penalties.features import FeatureL1L2
 
 
 class ElasticNet(SparseLinearRegressor):
@@ -161,7 +161,7 @@ class ElasticNet(SparseLinearRegressor):
             y = np.ascontiguousarray(y, dtype=np.float64)
             sample_weight = check_sample_weight(sample_weight, X)
         n_features = X.shape[1]
-        penalty = L1L2(n_features, self.l1_ratio, *self._bounds(n_features))
+        penalty = FeatureL1L2(n_features, self.l1_ratio, *self._bounds(n_features))
         coef_init = self._coef_init(y, penalty) if self.warm_start else None
         self._fit_one_alpha(
             self._design(X, sample_weight), y, self.alpha, penalty, coef_init=coef_init, dtype=coef_dtype(X)

@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._validation import check_fit_data, check_params
 from fastreg.linear._base import SparseLinearRegressor, coef_dtype
-from fastreg.penalties import L1L2
+from fastreg.penalties.features import FeatureL1L2
 
 
 class MultiTaskElasticNet(SparseLinearRegressor):
@@ -134,7 +134,7 @@ class MultiTaskElasticNet(SparseLinearRegressor):
         if y.ndim == 1:
             raise ValueError(f"For mono-task outputs, use {type(self).__name__.removeprefix('MultiTask')}")
         n_features = X.shape[1]
-        penalty = L1L2(n_features, self.l1_ratio, *self._bounds(n_features))
+        penalty = FeatureL1L2(n_features, self.l1_ratio, *self._bounds(n_features))
         coef_init = self._coef_init(y, penalty) if self.warm_start else None
         path = self._fit_one_alpha(
             self._design(X, sample_weight),

@@ -16,7 +16,7 @@ from fastreg._validation import (
     check_path_data,
 )
 from fastreg.design import Design
-from fastreg.penalties import L1L2
+from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import alpha_grid, solve_path
 
 # X and y have their own checks.
@@ -145,7 +145,7 @@ def enet_path(
         raise ValueError("positive=True, lower and upper are not allowed for multi-output (y.ndim != 1)")
 
     design = Design(X, sample_weight, fit_intercept=fit_intercept, standardize=standardize)
-    penalty = L1L2(X.shape[1], l1_ratio, *check_bounds(X.shape[1], penalty_factor, lower, upper, positive))
+    penalty = FeatureL1L2(X.shape[1], l1_ratio, *check_bounds(X.shape[1], penalty_factor, lower, upper, positive))
     if coef_init is not None:
         coef_init = np.ascontiguousarray(coef_init, dtype=np.float64)
     with np.errstate(all="ignore"):  # overflow shows in the result

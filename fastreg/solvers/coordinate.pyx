@@ -13,7 +13,7 @@ cimport numpy as cnp
 from libc.math cimport INFINITY, fabs
 
 from fastreg._threads cimport interrupted, raise_if_interrupted
-from fastreg.penalties cimport Charges, duality_gap, prox
+from fastreg.penalties.features cimport Charges, duality_gap, prox
 
 cnp.import_array()
 

@@ -9,7 +9,7 @@ nothing is copied, and the residual of a fit has the test errors in it.
 import numpy as np
 
 from ..design import Design
-from ..penalties import L1L2
+from ..penalties.features import FeatureL1L2
 from .gram import GramProblem, run_paths
 from .multitask import block_descent
 from .path import _check_finite, takes_gram
@@ -47,7 +47,7 @@ def cv_errors(
     alphas : ndarray of shape (n_l1_ratio, n_alphas), decreasing along axis 1
     l1_ratios : sequence of float
     fit_intercept, standardize, factor, lower, upper, tol, max_iter, multitask
-        As for ``Design``, ``L1L2`` and ``solve_path``.
+        As for ``Design``, ``FeatureL1L2`` and ``solve_path``.
     design : Design, optional
         That of all rows, made of the same, if there is one.
 
@@ -61,7 +61,7 @@ def cv_errors(
     y = np.asarray(y, dtype=np.float64)
     if y.ndim == 2 and not multitask:
         raise ValueError("y must be 1-D unless multitask=True.")
-    penalties = [L1L2(p, l1_ratio, factor, lower, upper) for l1_ratio in l1_ratios]
+    penalties = [FeatureL1L2(p, l1_ratio, factor, lower, upper) for l1_ratio in l1_ratios]
     weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     for k, (train, test) in enumerate(folds):
         for name, rows in (("training", train), ("test", test)):

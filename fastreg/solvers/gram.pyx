@@ -23,7 +23,7 @@ from libc.string cimport memcpy, memset
 
 from fastreg._simd.dispatch cimport kernels
 from fastreg._threads cimport interrupted, num_threads, parallel_for, raise_if_interrupted
-from fastreg.penalties cimport Charges, charge, duality_gap, prox
+from fastreg.penalties.features cimport Charges, charge, duality_gap, prox
 
 cnp.import_array()
 

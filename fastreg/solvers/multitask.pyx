@@ -11,7 +11,7 @@ from libc.math cimport sqrt
 
 from fastreg._simd.dispatch cimport kernels
 from fastreg._threads cimport interrupted, raise_if_interrupted
-from fastreg.penalties cimport Charges, duality_gap
+from fastreg.penalties.features cimport Charges, duality_gap
 
 cnp.import_array()
 
@@ -25,7 +25,7 @@ def block_descent(const double[:, :] G, const double[:, ::1] Q, start, penalty, 
     G : (m, m) Gram matrix
     Q : (m, T) correlations
     start : (m, T)
-    penalty : L1L2 of the m columns, without bounds
+    penalty : FeatureL1L2 of the m columns, without bounds
     yy : float
         Squared norm of Y; ``tol`` is relative to its half.
     """

@@ -51,7 +51,7 @@ def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init
     design : Design
     y : ndarray of shape (n,) or (n, T), raw
     alphas : ndarray of shape (K,)
-    penalty : L1L2
+    penalty : FeatureL1L2
         In the units of X (bounds; factors have none).
     tol : float, default=1e-4
         Relative duality gap: a fit's gap is at most ``tol`` times the objective at 0.

@@ -22,7 +22,7 @@ from time import perf_counter
 import numpy as np
 from scipy.sparse import issparse
 
-from fastreg.penalties import L1L2
+from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers.conjugate_gradient import ConjugateGradient
 from fastreg.solvers.path import solve_path
 from fastreg.solvers.result import Result
@@ -168,7 +168,7 @@ def _certified(system, y, cross, null, shift, refine=_REFINE):
 
 
 def _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start):
-    penalty = L1L2(design.p, l1_ratio=0.0, factor=factor, lower=lower, upper=upper)
+    penalty = FeatureL1L2(design.p, l1_ratio=0.0, factor=factor, lower=lower, upper=upper)
     settings = {"tol": 1e-4 * tol, "max_iter": max_iter or 10000}
     columns = y.reshape(len(y), -1)
     shifts = np.broadcast_to(np.asarray(alpha) / design.total_weight, columns.shape[1:])

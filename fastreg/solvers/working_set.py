@@ -11,7 +11,7 @@ row of that matrix, on the residual; where that turns out slow it moves to the G
 
 import numpy as np
 
-from ..penalties import gap as duality_gap
+from ..penalties.features import gap as duality_gap
 from .coordinate import residual_descent
 from .gram import GramProblem, run_paths
 from .multitask import block_descent
@@ -147,7 +147,7 @@ class WorkingSet:
     design : Design
     y : ndarray of shape (n,) or (n, T), centred
     q : ndarray, X̃'(s∘y)
-    penalty : L1L2 in the units of X̃
+    penalty : FeatureL1L2 in the units of X̃
     coef : ndarray, optional
         Where to start.
     """

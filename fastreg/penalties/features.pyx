@@ -1,7 +1,7 @@
-"""Penalties: value, prox and certificate, once.
+"""The penalty of linear models, feature by feature: value, prox and certificate.
 
-``L1L2`` charges coefficient j with ``alpha * factor_j * (l1_ratio |w| + (1 - l1_ratio) / 2 w^2)`` on an interval
-``lower_j <= w <= upper_j`` that contains 0. The scalar mathematics is in penalties.pxd, where the solvers
+``FeatureL1L2`` charges coefficient j with ``alpha * factor_j * (l1_ratio |w| + (1 - l1_ratio) / 2 w^2)`` on an interval
+``lower_j <= w <= upper_j`` that contains 0. The scalar mathematics is in features.pxd, where the solvers
 inline it; on rows of coefficients (multi-task) the same functions take norms, as the penalty depends on nothing else.
 """
 
@@ -63,7 +63,7 @@ cdef double duality_gap(Py_ssize_t m, const double *v, const double *w, const do
     return max(p - best, 0.0) + extra
 
 
-class L1L2:
+class FeatureL1L2:
     """L1 and L2 with a factor and bounds for each feature: elastic net, lasso (l1_ratio=1), ridge (l1_ratio=0).
 
     Parameters
@@ -95,11 +95,11 @@ class L1L2:
         if not self.bounded:
             return self
         with np.errstate(invalid="ignore"):
-            return L1L2(self.p, self.l1_ratio, self.factor, self.lower * scale, self.upper * scale)
+            return FeatureL1L2(self.p, self.l1_ratio, self.factor, self.lower * scale, self.upper * scale)
 
     def take(self, cols):
         """The penalty of some columns."""
-        return L1L2(len(cols), self.l1_ratio, self.factor[cols], self.lower[cols], self.upper[cols])
+        return FeatureL1L2(len(cols), self.l1_ratio, self.factor[cols], self.lower[cols], self.upper[cols])
 
     def value(self, coef, alpha):
         """Penalty of ``coef``, (p,) or rows (p, T)."""

@@ -1,5 +1,7 @@
 from libc.math cimport INFINITY, fabs
 
+from fastreg.penalties.scalar cimport clip, soft
+
 
 # What a solver needs of a penalty: coordinate j is charged
 #   l1 f_j |w| + l2 f_j / 2 w^2   with   lower_j <= w <= upper_j.
@@ -8,15 +10,6 @@ cdef struct Charges:
     const double *factor
     const double *lower
     const double *upper
-
-
-cdef inline double soft(double z, double t) noexcept nogil:
-    """Soft threshold: the prox of t |.|."""
-    return z - t if z > t else (z + t if z < -t else 0.0)
-
-
-cdef inline double clip(double w, double lo, double hi) noexcept nogil:
-    return lo if w < lo else (hi if w > hi else w)
 
 
 cdef inline double prox(double z, double h, const Charges *c, Py_ssize_t j) noexcept nogil:

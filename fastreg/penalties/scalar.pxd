@@ -1,0 +1,59 @@
+# The mathematics of one coordinate. prox_*(v, h, ...) is the minimiser of (w - v)^2 / (2 h) + charge(w).
+from libc.math cimport INFINITY, exp, expm1, fabs, log, sqrt
+
+
+cdef inline double soft(double z, double t) noexcept nogil:
+    """Soft threshold: the prox of t |.|."""
+    return z - t if z > t else (z + t if z < -t else 0.0)
+
+
+cdef inline double clip(double w, double lo, double hi) noexcept nogil:
+    return lo if w < lo else (hi if w > hi else w)
+
+
+cdef inline double prox_mcp(double v, double h, double alpha, double gamma) noexcept nogil:
+    """MCP: alpha |w| - w^2 / (2 gamma) up to |w| = gamma alpha, constant from there."""
+    cdef double a = fabs(v)
+    if h < gamma:
+        return soft(v, h * alpha) / (1 - h / gamma) if a <= gamma * alpha else v
+    # So long a step leaves a concave problem: its ends, 0 and v, are compared.
+    return v if a > alpha * sqrt(gamma * h) else 0.0
+
+
+cdef inline double charge_mcp(double w, double alpha, double gamma) noexcept nogil:
+    cdef double a = fabs(w)
+    return a * (alpha - a / (2 * gamma)) if a <= gamma * alpha else 0.5 * gamma * alpha * alpha
+
+
+cdef inline double wright_omega(double z) noexcept nogil:
+    """The u > 0 with u + log u = z, that is W(e^z) of Lambert's W: no overflow for large z.
+
+    Newton's step on a function that is concave in u, from its left: monotone after the first step.
+    """
+    cdef double u = z if z > 1 else exp(z), step
+    cdef int _
+    if z < -36:                     # u e^u = e^z, and e^u is 1
+        return u
+    if z > 1:
+        u = z - log(z)
+    else:
+        u = u / (1 + u)
+    for _ in range(20):
+        step = u * (z - u - log(u)) / (1 + u)
+        u = u + step if u + step > 0 else 0.5 * u
+        if fabs(step) <= 1e-15 * u:
+            break
+    return u
+
+
+cdef inline double prox_exp_abs(double v, double h, double alpha) noexcept nogil:
+    """alpha (exp |w| - 1): with t = h alpha, |w| = |v| - W(t exp |v|), and 0 where |v| <= t."""
+    cdef double a = fabs(v), t = h * alpha, w
+    if a <= t or t == 0:
+        return 0.0 if a <= t and t > 0 else v
+    w = a - wright_omega(a + log(t))
+    return 0.0 if w <= 0 else (w if v > 0 else -w)
+
+
+cdef inline double charge_exp_abs(double w, double alpha) noexcept nogil:
+    return alpha * expm1(fabs(w)) if alpha > 0 else 0.0
