@@ -27,6 +27,11 @@ typedef float vf;
 #define WIDEN(v) ((double)(v))
 #endif
 #define MR (3 * VD)
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shuffle)
+#define HAS_SHUFFLE
+#endif
+#endif
 
 static inline vd load(const double *p) { vd v; memcpy(&v, p, sizeof v); return v; }
 static inline void store(double *p, vd v) { memcpy(p, &v, sizeof v); }
@@ -37,6 +42,37 @@ static inline double sum(vd v)
     for (ptrdiff_t l = 0; l < VD; l++)
         s += LANE(v, l);
     return s;
+}
+
+/* VD vectors of VD elements, rows to columns: at each level a butterfly of pairs whose indices differ in one bit. */
+static inline void transpose(vd *v)
+{
+#ifdef HAS_SHUFFLE
+    typedef long long index __attribute__((vector_size(VBYTES)));
+#pragma GCC unroll 3
+    for (int step = 1; step < VD; step *= 2) {
+        index low, high;
+#pragma GCC unroll 8
+        for (int l = 0; l < VD; l++) {
+            low[l] = l & step ? VD + l - step : l;
+            high[l] = l & step ? VD + l : l + step;
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < VD; i++)
+            if (!(i & step)) {
+                const vd a = v[i], b = v[i + step];
+                v[i] = __builtin_shuffle(a, b, low);
+                v[i + step] = __builtin_shuffle(a, b, high);
+            }
+    }
+#else
+    double t[VD * VD];
+    for (int i = 0; i < VD; i++)
+        for (int l = 0; l < VD; l++)
+            t[l * VD + i] = LANE(v[i], l);
+    for (int i = 0; i < VD; i++)
+        v[i] = load(t + i * VD);
+#endif
 }
 
 static double dot(ptrdiff_t n, const double *x, const double *y)
@@ -69,33 +105,47 @@ static void axpy(ptrdiff_t n, double a, const double *x, double *y)
         y[i] += a * x[i];
 }
 
-/* The outer-product tile of matrix multiplication (Goto and van de Geijn, 2008): 3 x NR vector
+/* The outer-product tile of matrix multiplication (Goto and van de Geijn, 2008): up to 3 x NR vector
  * accumulators stay in registers while k runs; both operands are strips packed alike. */
-static void tile(ptrdiff_t kc, const double *a, const double *b, double *c, ptrdiff_t ldc)
+static inline __attribute__((always_inline)) void tile_of(const int vectors, ptrdiff_t kc, const double *a,
+                                                          const double *b, double *c, ptrdiff_t ldc)
 {
-    vd c0[NR], c1[NR], c2[NR];
+    vd sums[3][NR];
+#pragma GCC unroll 3
+    for (int v = 0; v < vectors; v++)
 #pragma GCC unroll 8
-    for (int j = 0; j < NR; j++)
-        c0[j] = c1[j] = c2[j] = splat(0);
+        for (int j = 0; j < NR; j++)
+            sums[v][j] = splat(0);
     for (ptrdiff_t k = 0; k < kc; k++) {
-        vd a0 = load(a), a1 = load(a + VD), a2 = load(a + 2 * VD);
+        vd column[3];
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++)
+            column[v] = load(a + v * VD);
 #pragma GCC unroll 8
         for (int j = 0; j < NR; j++) {
-            vd bj = splat(b[j]);
-            c0[j] += a0 * bj;
-            c1[j] += a1 * bj;
-            c2[j] += a2 * bj;
+            const vd bj = splat(b[j]);
+#pragma GCC unroll 3
+            for (int v = 0; v < vectors; v++)
+                sums[v][j] += column[v] * bj;
         }
         a += MR;
         b += MR;
     }
 #pragma GCC unroll 8
-    for (int j = 0; j < NR; j++) {
-        double *cj = c + j * ldc;
-        store(cj, load(cj) + c0[j]);
-        store(cj + VD, load(cj + VD) + c1[j]);
-        store(cj + 2 * VD, load(cj + 2 * VD) + c2[j]);
-    }
+    for (int j = 0; j < NR; j++)
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; v++)
+            store(c + j * ldc + v * VD, load(c + j * ldc + v * VD) + sums[v][j]);
+}
+
+static void tile(ptrdiff_t rows, ptrdiff_t kc, const double *a, const double *b, double *c, ptrdiff_t ldc)
+{
+    if (rows > 2 * VD)
+        tile_of(3, kc, a, b, c, ldc);
+    else if (rows > VD)
+        tile_of(2, kc, a, b, c, ldc);
+    else
+        tile_of(1, kc, a, b, c, ldc);
 }
 
 #define T double

@@ -58,8 +58,8 @@ typedef struct {
     int mr, nr;                 /* the tile of `tile`: mr rows by nr columns, nr divides mr */
     double (*dot)(ptrdiff_t n, const double *x, const double *y);
     void (*axpy)(ptrdiff_t n, double a, const double *x, double *y);
-    /* c[j * ldc + i] += sum_k a[k * mr + i] * b[k * mr + j], i < mr, j < nr */
-    void (*tile)(ptrdiff_t kc, const double *a, const double *b, double *c, ptrdiff_t ldc);
+    /* c[j * ldc + i] += sum_k a[k * mr + i] * b[k * mr + j], j < nr, i < rows at least and < mr at most */
+    void (*tile)(ptrdiff_t rows, ptrdiff_t kc, const double *a, const double *b, double *c, ptrdiff_t ldc);
     fr_typed f64, f32;
     fr_math math64, math32;
     fr_losses loss64, loss32;

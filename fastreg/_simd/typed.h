@@ -172,30 +172,66 @@ static void NAME(row_moments)(ptrdiff_t n, ptrdiff_t p, const void *xv, ptrdiff_
         }
 }
 
+/* Columns that are contiguous in memory: VD x VD blocks are scaled and transposed in registers. */
+static ptrdiff_t NAME(pack_columns)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, const T **base,
+                                    const double *shift, const double *mult, double *out)
+{
+    ptrdiff_t k = k0;
+    for (; k + VD <= k1; k += VD) {
+        const vd shift_k = load(src->shift_k + k), mult_k = load(src->mult_k + k);
+        for (int c = 0; c < MR; c += VD) {
+            vd v[VD];
+            for (int l = 0; l < VD; l++)
+                v[l] = (NAME(loadx)(base[c + l] + k) - (splat(shift[c + l]) + shift_k)) * (splat(mult[c + l]) * mult_k);
+            transpose(v);
+            for (int l = 0; l < VD; l++)
+                store(out + (k - k0 + l) * MR + c, v[l]);
+        }
+    }
+    return k;
+}
+
+/* Rows that are contiguous in memory. */
+static void NAME(pack_rows)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, const T *x, const double *shift,
+                            const double *mult, double *out)
+{
+    for (ptrdiff_t k = k0; k < k1; k++, out += MR) {
+        const ptrdiff_t i = src->rows ? src->rows[k] : k;
+        const vd shift_k = splat(src->shift_k[i]), mult_k = splat(src->mult_k[i]);
+        for (int c = 0; c < MR; c += VD)
+            store(out + c, (NAME(loadx)(x + i * src->sk + c) - (load(shift + c) + shift_k)) * (load(mult + c) * mult_k));
+    }
+}
+
 static void NAME(pack)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, ptrdiff_t m, double *out)
 {
-    const ptrdiff_t sk = src->sk, sc = src->sc;
-    for (ptrdiff_t c0 = 0; c0 < m; c0 += MR) {
+    const ptrdiff_t sk = src->sk;
+    for (ptrdiff_t c0 = 0; c0 < m; c0 += MR, out += MR * (k1 - k0)) {
         const ptrdiff_t width = m - c0 < MR ? m - c0 : MR;
         const T *base[MR];
         double shift[MR], mult[MR];
-        for (ptrdiff_t c = 0; c < width; c++) {
-            ptrdiff_t j = src->cols ? src->cols[c0 + c] : c0 + c;
-            base[c] = (const T *)src->x + j * sc;
+        for (ptrdiff_t c = 0; c < MR; c++) {        /* padding: a column that is there, times 0 */
+            ptrdiff_t j = c0 + (c < width ? c : 0);
+            j = src->cols ? src->cols[j] : j;
+            base[c] = (const T *)src->x + j * src->sc;
             shift[c] = src->shift_c[j];
-            mult[c] = src->mult_c[j];
+            mult[c] = c < width ? src->mult_c[j] : 0;
         }
-        for (ptrdiff_t c = width; c < MR; c++)          /* padding */
-            shift[c] = mult[c] = 0;
-        for (ptrdiff_t k = k0; k < k1; k++, out += MR) {
+        ptrdiff_t k = k0;
+        if (sk == 1 && !src->rows) {
+            k = NAME(pack_columns)(src, k0, k1, base, shift, mult, out);
+        } else if (src->sc == 1 && !src->cols && width == MR) {
+            NAME(pack_rows)(src, k0, k1, base[0], shift, mult, out);
+            k = k1;
+        }
+        for (; k < k1; k++) {
             const ptrdiff_t i = src->rows ? src->rows[k] : k;
             const double shift_k = src->shift_k[i], mult_k = src->mult_k[i];
-            for (ptrdiff_t c = 0; c < width; c++)
-                out[c] = base[c][i * sk];
-            for (ptrdiff_t c = width; c < MR; c++)
-                out[c] = 0;
+            double *o = out + (k - k0) * MR;
             for (ptrdiff_t c = 0; c < MR; c++)
-                out[c] = (out[c] - (shift[c] + shift_k)) * (mult[c] * mult_k);
+                o[c] = base[c][i * sk];
+            for (ptrdiff_t c = 0; c < MR; c++)
+                o[c] = (o[c] - (shift[c] + shift_k)) * (mult[c] * mult_k);
         }
     }
 }

@@ -106,7 +106,8 @@ cdef void combine_task(void *context, Py_ssize_t task, int thread) noexcept nogi
 def provisional_mean(X, s):
     """Means of some first rows of positive weight: sums about them don't cancel where |mean| >> sd."""
     some = X[:64] if s[:64].all() else X[np.flatnonzero(s)[:64]]
-    return np.add.reduce(some, axis=0, dtype=np.float64) / len(some)
+    storage = Dense(some) if Dense.takes(some) else Cast(some)
+    return storage.dots(np.full((1, len(some)), 1.0 / len(some)), np.zeros(X.shape[1]))[0]
 
 
 def finish_moments(sums, shift):
@@ -143,7 +144,7 @@ cdef void pack_extra(Panels *c, Py_ssize_t k0, Py_ssize_t k1, double *left) noex
 cdef void panel_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Panels *c = <Panels *> context
     cdef Py_ssize_t k0 = task * c.depth, k1 = min(c.rows, k0 + c.depth), kc = k1 - k0
-    cdef Py_ssize_t mr = kernels.mr, nr = kernels.nr, i, j = 0, b
+    cdef Py_ssize_t mr = kernels.mr, nr = kernels.nr, i, j = 0, b, end
     cdef Py_ssize_t mp = ceil_div(c.m, mr) * mr
     cdef double *left = c.pack[thread]
     cdef double *right = left
@@ -157,8 +158,9 @@ cdef void panel_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     while j < c.width:
         b = j - j % mr                      # the strip that column j is packed in
         i = 0
-        while i < (b + mr if c.symmetric else mp):
-            kernels.tile(kc, left + i * kc, right + b * kc + (j - b), acc + j * mp + i, mp)
+        end = j + nr if c.symmetric else c.m
+        while i < end:
+            kernels.tile(end - i, kc, left + i * kc, right + b * kc + (j - b), acc + j * mp + i, mp)
             i += mr
         j += nr
 

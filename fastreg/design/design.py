@@ -10,6 +10,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import assert_all_finite
 
+from fastreg._simd.dispatch import dot
+
 from .dense import Cast, Dense, provisional_mean
 from .sparse import Sparse
 
@@ -179,16 +181,22 @@ class Design:
         y = np.array(y, dtype=np.float64)
         if not self.fit_intercept:
             return y, (0.0 if y.ndim == 1 else np.zeros(y.shape[1]))
-        mean = self.weights @ y
+        mean = self.average(y)
         y -= mean
         # the mean was rounded: once more, so that the dual point sums to 0
-        extra = self.weights @ y
+        extra = self.average(y)
         y -= extra
         return y, mean + extra
+
+    def average(self, y):
+        """Weighted mean of y (n,) or (n, T)."""
+        return dot(self.weights, y) if y.ndim == 1 else self.weights @ y
 
     def unscale(self, coef, y_mean):
         """Coefficients of X̃ in the units of X, and the intercept; coef (..., p)."""
         coef = coef * self.mult
+        if coef.size == self.p:
+            return coef, y_mean - np.full(coef.shape[:-1], dot(coef.ravel(), self.mean))
         return coef, y_mean - coef @ self.mean
 
     def xt_r(self, R):

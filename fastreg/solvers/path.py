@@ -8,7 +8,7 @@ from scipy import sparse
 from .gram import GramProblem, run_paths
 from .multitask import block_descent
 from .result import Path
-from .working_set import WorkingSet, certificate, residual, size_of
+from .working_set import WorkingSet, certificate, residual, size_of, square_norm
 
 # A Gram matrix of all columns costs n p^2 multiply-adds, a working set several passes n p: below this p it always pays.
 SMALL = 64
@@ -93,7 +93,7 @@ def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init
 
 def _one(design, y, q, G, start, alphas, penalty, tol, max_iter):
     """One target (or one set of tasks): (coefs of X̃, gaps, primals, n_iters, P(0)); tasks are the last axis."""
-    yy = float(design.weights @ (y * y if y.ndim == 1 else (y * y).sum(axis=1)))
+    yy = square_norm(design, y)
     _check_finite(yy)
     # For a single fit a last exact step may cost a pass over X; along a path it would cost more than the path.
     polish = max(FREE, 1.0 * design.n * design.p) if len(alphas) == 1 else 0.0

@@ -22,6 +22,7 @@ from time import perf_counter
 import numpy as np
 from scipy.sparse import issparse
 
+from fastreg._threads import serial_blas
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers.conjugate_gradient import ConjugateGradient
 from fastreg.solvers.path import solve_path
@@ -79,7 +80,8 @@ def solve_ridge(design, y, alpha, factor=None, lower=None, upper=None, *, tol=1e
     start = perf_counter()
     if factor is not None and (factor == 1.0).all():
         factor = None
-    with np.errstate(over="ignore", invalid="ignore"):
+    serial = serial_blas(1.0 * design.n * design.p, min(design.n, design.p))
+    with np.errstate(over="ignore", invalid="ignore"), serial:
         if lower is not None or upper is not None:
             return _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start)
         if design.n >= design.p:

@@ -56,7 +56,7 @@ class Dual:
     def certify(self, y, w, shift):
         r = y - self.design.xw(w)
         if self.design.fit_intercept:
-            r -= self.design.weights @ r
+            r -= self.design.average(r)
         r *= self.root
         state = r - shift * self._last[1]
         bound = state if shift > 0 else self._in_span(r)

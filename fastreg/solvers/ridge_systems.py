@@ -49,7 +49,7 @@ class System:
         design = self.design
         r = y - design.xw(w)
         if design.fit_intercept:
-            r -= design.weights @ r
+            r -= design.average(r)
         g = design.xt_r(r)
         penalty = shift if self.factor is None else shift * self.factor[:, None]
         state = g - penalty * w

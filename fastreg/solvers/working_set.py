@@ -11,6 +11,8 @@ row of that matrix, on the residual; where that turns out slow it moves to the G
 
 import numpy as np
 
+from fastreg._simd.dispatch import dot
+
 from ..penalties.features import gap as duality_gap
 from .coordinate import residual_descent
 from .gram import GramProblem, run_paths
@@ -18,6 +20,7 @@ from .multitask import block_descent
 
 STEP = 0.5  # ratio of alphas between stops on the way
 TALL = 10  # rows a column from which no stops are needed: too many columns in the set do no harm
+NEARLY = 0.7  # there a round's pass is dear: columns so near to violating optimality join with those that do
 NEAR = 1.2  # the same within a set, where a stop costs no pass over X
 SURE = 1.3  # on the way, a column joins where its correlation passes the threshold by so much
 FIRST = 100  # columns that may join a set at once, whatever its size
@@ -124,7 +127,7 @@ class SparseBlock(Block):
         used = np.flatnonzero(w)
         scaled = w[used] * design.mult[self.cols[used]]
         r = self.y - design.root * design.storage.combine(self.cols[used], scaled[None, :], np.zeros(len(used)))[0]
-        total = float(design.root @ r) if design.fit_intercept else 0.0
+        total = dot(design.root, r) if design.fit_intercept else 0.0
         means = design.mean[self.cols] * design.mult[self.cols]
         # Give up where the Gram matrix of the set would have been cheaper.
         budget = 10.0 * nnz * max(1.0, nnz / design.n) + 10.0 * m * m + 1e5 if small else np.inf
@@ -154,7 +157,7 @@ class WorkingSet:
 
     def __init__(self, design, y, q, penalty, coef=None):
         self.design, self.y, self.penalty = design, y, penalty
-        self.yy = float(design.weights @ (y * y if y.ndim == 1 else (y * y).sum(axis=1)))
+        self.yy = square_norm(design, y)
         sparse = design.storage.is_sparse and y.ndim == 1
         self.block = SparseBlock(design, q, self.yy, penalty, y) if sparse else Block(design, q, self.yy, penalty)
         self.inside = np.zeros(design.p, dtype=bool)
@@ -203,11 +206,11 @@ class WorkingSet:
         )
         return n_iter
 
-    def _prune(self, threshold):
+    def _prune(self, threshold, many=None):
         """Drop columns that are 0 and far from entering, once they are many: they cost as much as those that count."""
         cols = self.block.cols
         used = size_of(self.coef[cols]) > 0
-        if len(cols) <= 2 * FIRST + 2 * used.sum():
+        if len(cols) <= (2 * FIRST + 2 * used.sum() if many is None else many):
             return
         mask = used | (self.penalty.score(self._correlations())[cols] > threshold)
         self.inside[cols[~mask]] = False
@@ -245,7 +248,10 @@ class WorkingSet:
             if gap <= tol * self.yy / 2 or n_iter >= max_iter:
                 break
             # While columns are missing, an answer much better than the set's own gap is wasted on it.
-            joined = self._admit(l1 * (1 + 1e-12))
+            near = (1 + 1e-12 if wide else NEARLY) * l1
+            if not wide:
+                self._prune(near, 0)
+            joined = self._admit(near)
             if not joined and inner < 1e-4 * tol:  # rounding: no more to be had
                 break
             inner = min(inner, max(self.block.share * gap / (0.5 * self.yy), 0.3 * tol) if joined else 0.1 * inner)
@@ -266,12 +272,17 @@ def size_of(a):
     return np.abs(a) if a.ndim == 1 else np.sqrt(np.einsum("jt,jt->j", a, a))
 
 
+def square_norm(design, y):
+    """||y||^2 under the design's weights; y (n,) or (n, T)."""
+    return dot(design.weights, y * y if y.ndim == 1 else np.einsum("it,it->i", y, y))
+
+
 def residual(design, y, coef):
     """(r, X̃'(s∘r)) of coefficients of X̃, centred: one pass over X."""
     used = np.flatnonzero(coef if coef.ndim == 1 else coef.any(axis=1))
     r = y - design.xw(coef[used], used)
     if design.fit_intercept:
-        r -= design.weights @ r
+        r -= design.average(r)
     return r, design.xt_r(r)
 
 
@@ -279,7 +290,7 @@ def certificate(design, y, yy, r, v, coef, penalty, alpha):
     """(gap, primal) of the whole problem at ``coef``, with r and v from ``residual``."""
     if r.ndim == 1:
         weighted = design.weights * r
-        rr, yr = float(weighted @ r), float(weighted @ y)
+        rr, yr = dot(weighted, r), dot(weighted, y)
     else:
         weighted = design.weights[:, None] * r
         rr, yr = float(np.vdot(weighted, r)), float(np.vdot(weighted, y))
