@@ -76,6 +76,10 @@ class PlainDesign:
         mean = self.weights @ y if self.fit_intercept else np.zeros(y.shape[1:])[()]
         return y - mean, mean
 
+    def average(self, y):
+        """Weighted mean of y."""
+        return self.weights @ y
+
     def bind(self, y, gram=False):
         """`center` and X̃' (s∘y) in one call."""
         centred, mean = self.center(y)

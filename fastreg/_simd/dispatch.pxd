@@ -40,7 +40,8 @@ cdef extern from "kernels.h" nogil:
         int nr
         double (*dot)(Py_ssize_t n, const double *x, const double *y) noexcept nogil
         void (*axpy)(Py_ssize_t n, double a, const double *x, double *y) noexcept nogil
-        void (*tile)(Py_ssize_t rows, Py_ssize_t kc, const double *a, const double *b, double *c, Py_ssize_t ldc) noexcept nogil
+        void (*tile)(Py_ssize_t rows, Py_ssize_t kc, const double *a, const double *b, double *c,
+                     Py_ssize_t ldc) noexcept nogil
         fr_typed f64
         fr_typed f32
         fr_math math64
