@@ -177,6 +177,17 @@ typedef uint32_t bits32;
 #define LANES ((ptrdiff_t)1)
 #endif
 
+/* Tiles of networks' products: rows, and vectors in a strip. */
+#define ROWS (NR >= 8 ? 8 : 4)
+#define STRIP (NR >= 4 ? 3 : 2)
+#if defined(__GNUC__) || defined(__clang__)
+#define INLINE static inline __attribute__((always_inline))
+#define ALIGNED __attribute__((aligned(64)))
+#else
+#define INLINE static inline
+#define ALIGNED
+#endif
+
 #define T double
 #define U uint64_t
 #define V vd
@@ -185,6 +196,10 @@ typedef uint32_t bits32;
 #define NAME(f) CAT(f, _m64)
 #include "vmath.h"
 #include "losses.h"
+#include "activate.h"
+#include "matrix.h"
+#include "update.h"
+#include "batch.h"
 #undef T
 #undef U
 #undef V
@@ -200,6 +215,10 @@ typedef uint32_t bits32;
 #define NAME(f) CAT(f, _m32)
 #include "vmath.h"
 #include "losses.h"
+#include "activate.h"
+#include "matrix.h"
+#include "update.h"
+#include "batch.h"
 #undef T
 #undef U
 #undef V
@@ -212,8 +231,16 @@ typedef uint32_t bits32;
 #define LOSSES(f) {CAT(rows_squared, f), CAT(rows_absolute, f), CAT(rows_huber, f), CAT(rows_quantile, f), \
                    CAT(rows_poisson, f), CAT(rows_gamma, f), CAT(rows_tweedie, f), CAT(rows_logistic, f), \
                    CAT(rows_softmax, f)}
+#define NET(f) {CAT(width, f), STRIP, CAT(strips, f), CAT(product, f), CAT(sparse_product, f), \
+                CAT(store, f), CAT(forward, f), CAT(through_relu, f), CAT(through_slope, f), CAT(updating, f), \
+                CAT(column_sums, f), CAT(activity, f), CAT(sgd, f), CAT(heavy_ball, f), CAT(nesterov, f), CAT(adam, f), \
+                CAT(settle, f), CAT(metric, f), CAT(square_sum, f), CAT(finite, f), \
+                CAT(act_identity, f), CAT(act_logistic, f), CAT(act_tanh, f), CAT(act_relu, f), \
+                CAT(act_leaky_relu, f), CAT(act_elu, f), CAT(act_gelu, f), CAT(act_silu, f), CAT(act_softplus, f), \
+                CAT(gather, f), CAT(gather_sparse, f), CAT(transpose_sparse, f)}
 #define TYPED(f) {CAT(col_dots, f), CAT(row_dots, f), CAT(col_axpy, f), CAT(row_dot, f), \
                   CAT(col_moments, f), CAT(row_moments, f), CAT(pack, f)}
 const fr_kernels CAT(fr_kernels_, LEVEL) = {
     LEVEL_NAME, 3 * (VBYTES / 8), NR, dot, axpy, tile, TYPED(_f64), TYPED(_f32),
-    MATH(_m64), MATH(_m32), LOSSES(_m64), LOSSES(_m32)};
+    MATH(_m64), MATH(_m32), LOSSES(_m64), LOSSES(_m32),
+    NET(_m64), NET(_m32)};

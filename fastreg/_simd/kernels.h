@@ -6,6 +6,7 @@
 #ifndef FASTREG_KERNELS_H
 #define FASTREG_KERNELS_H
 #include <stddef.h>
+#include <stdint.h>
 
 /* What one panel of a Gram matrix is packed from: element (k, c) is
  * (x[k * sk + c * sc] - shift_k[k] - shift_c[c]) * mult_k[k] * mult_c[c];
@@ -52,6 +53,75 @@ typedef double (*fr_loss)(ptrdiff_t n, ptrdiff_t K, const void *raw, const void 
 typedef struct {
     fr_loss squared, absolute, huber, quantile, poisson, gamma, tweedie, logistic, softmax;
 } fr_losses;
+/* One product C = A B of a network's layer (matrix.h), C computed by strips of columns. n counts the padding: it is
+ * a multiple of `width` elements, or 1. Element (i, l) of A is a[i * ai + l * ak]; element (l, j) of B is
+ * b[l * ldb + j], or b[j * ldb + l] where transposed (then only j < nb are there, the rest is padding). */
+typedef struct fr_product fr_product;
+typedef struct fr_update fr_update;
+typedef void (*fr_finish)(const fr_product *p, ptrdiff_t i, ptrdiff_t j, ptrdiff_t rows, ptrdiff_t cols, const void *tile);
+typedef void (*fr_step)(const fr_update *u, ptrdiff_t at, ptrdiff_t rows, ptrdiff_t cols, const void *g, ptrdiff_t ldg);
+/* A block of a layer's raw values becomes its outputs, in place; their slopes, laid out alike, where not NULL */
+typedef void (*fr_activation)(ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t ld, void *z, void *slope);
+typedef struct { double rate; uint32_t key0, key1; } fr_dropout;
+struct fr_product {
+    ptrdiff_t m, n, k, nb;
+    const void *a;
+    ptrdiff_t ai, ak;
+    const void *b;
+    ptrdiff_t ldb;
+    int transposed, packed;     /* packed: strips of B are copied before use (a transposed B always is) */
+    void *c;
+    ptrdiff_t ldc;
+    /* what becomes of a tile, rows i.. and columns j.., still in the first-level cache */
+    fr_finish finish;
+    const void *bias;           /* forward: added to each row; NULL: none */
+    double floor;               /* what is under it is set to it */
+    fr_activation activate;     /* then this, or NULL */
+    void *slope;                /* where forward leaves the activation's slope, laid out as C, or NULL */
+    const fr_dropout *drop;     /* and this, or NULL */
+    const void *outputs;        /* backward through relu: the layer's outputs, laid out as C */
+    const fr_update *update;    /* of the weights, laid out as C */
+};
+
+/* One step of an optimizer on a block of weights (update.h), prox of l1 |w| + l2/2 w^2 included. */
+struct fr_update {
+    fr_step step;
+    void *w, *m, *v;            /* weights, first and second moments */
+    ptrdiff_t ld;               /* of all these */
+    double rate, l1, l2, decay, scale;          /* decay: w is first multiplied by 1 - decay; g by scale */
+    double momentum, beta1, beta2, epsilon, correct1, correct2;
+    int apart;                  /* the prox is a pass of its own, later: see `settle` */
+};
+
+/* Sparse X as its owner keeps it, and some of its rows in the network's type. */
+typedef struct { const void *start, *index, *value; int index_bytes, bytes; } fr_csr;
+typedef struct { ptrdiff_t *start; int32_t *index; void *value; } fr_rows;
+
+/* What networks compute with, in one element type. */
+typedef struct {
+    int width, strip;           /* elements of a vector; vectors of a whole strip */
+    ptrdiff_t (*strips)(ptrdiff_t n);                   /* number of strips of n columns */
+    /* strip s of rows i0..i1 of a product (one column: i0 is a multiple of width); scratch: k * strip * width elements */
+    void (*product)(const fr_product *p, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t s, void *scratch);
+    void (*sparse_product)(const fr_product *p, const fr_rows *s, ptrdiff_t i0, ptrdiff_t i1);  /* A is s */
+    fr_finish store, forward, through_relu, through_slope, updating;
+    /* out[j] = sum_i d[i * ld + j] */
+    void (*column_sums)(ptrdiff_t m, ptrdiff_t n, const void *d, ptrdiff_t ld, void *out);
+    void (*activity)(ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t ld, double l1, double l2, const void *weight,
+                     const void *a, const void *slope, void *d);
+    fr_step sgd, heavy_ball, nesterov, adam;
+    /* before and after a prox pass: see update.h */
+    void (*settle)(const fr_update *u, ptrdiff_t n, const void *z, int nesterov);
+    void (*metric)(const fr_update *u, ptrdiff_t n, void *h);
+    double (*square_sum)(ptrdiff_t n, const void *x);
+    int (*finite)(ptrdiff_t n, const void *x);
+    fr_activation identity, logistic, tanh, relu, leaky_relu, elu, gelu, silu, softplus;
+    /* rows (NULL: 0..m) of X, C order with rows of ldx elements of `bytes` bytes (4 or 8), into the rows of out */
+    void (*gather)(ptrdiff_t m, ptrdiff_t n, const void *x, ptrdiff_t ldx, int bytes, const ptrdiff_t *rows, void *out,
+                   ptrdiff_t ldo);
+    void (*gather_sparse)(ptrdiff_t m, const fr_csr *x, const ptrdiff_t *rows, fr_rows *out);
+    void (*transpose_sparse)(ptrdiff_t m, ptrdiff_t n, const fr_rows *x, fr_rows *out);
+} fr_net;
 
 typedef struct {
     const char *name;
@@ -63,6 +133,7 @@ typedef struct {
     fr_typed f64, f32;
     fr_math math64, math32;
     fr_losses loss64, loss32;
+    fr_net net64, net32;
 } fr_kernels;
 
 /* The best table this processor can run; `limit` (a level's name, or NULL) bounds the choice. */

@@ -1,0 +1,292 @@
+"""Network: layers, their weights in one arena, prediction and the gradient on all of the data."""
+
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from fastreg._simd.dispatch cimport fr_net, fr_update, kernels
+from fastreg._threads cimport interrupted, num_threads, parallel_for, raise_if_interrupted
+from fastreg.networks.activations cimport find_activation
+from fastreg.networks.chain cimport (
+    Spaces, address, aligned, backward, forward, load, padded, products,
+)
+
+from fastreg.losses import get_loss
+
+cnp.import_array()
+
+# Rows of a batch: its activations should stay in the second-level cache.
+cdef Py_ssize_t BATCH_BYTES = 1 << 18
+cdef Py_ssize_t MIN_ROWS = 64, MAX_ROWS = 512
+
+
+cdef class Network:
+    """A chain of dense layers.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Numbers of inputs, of each hidden layer's neurons, of outputs.
+    activations : sequence of str
+        One for each hidden layer; see ``fastreg.networks.activations``. The last layer has none: the loss sees raw
+        predictions.
+    loss : str or Loss
+    dtype : float32 or float64
+        What everything is computed in.
+
+    Attributes
+    ----------
+    weights, biases : list of ndarray
+        Of shapes (n_in, n_out) and (n_out,). Views of the network's own memory, zeros at first: write into them. Rows
+        of the weights are padded, so a view is not contiguous.
+    """
+
+    def __cinit__(self, sizes, activations, loss, dtype=np.float32):
+        cdef Py_ssize_t l, n_in, n_out, at = 0, unit
+        cdef Layer *layer
+        cdef Chain *c = &self.chain
+        self.sizes, self.activations = tuple(int(n) for n in sizes), tuple(activations)
+        self.dtype = np.dtype(dtype)
+        if len(self.sizes) < 2 or min(self.sizes) < 1:
+            raise ValueError(f"sizes must be two positive numbers or more; got {self.sizes}.")
+        if len(self.activations) != len(self.sizes) - 2:
+            raise ValueError(
+                f"activations must be one for each of the {len(self.sizes) - 2} hidden layers; got {self.activations}."
+            )
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64; got {self.dtype}.")
+        self.loss = get_loss(loss)
+        c.f32, c.item, c.n_layers = self.dtype == np.float32, self.dtype.itemsize, len(self.sizes) - 1
+        c.net = &kernels.net32 if c.f32 else &kernels.net64
+        c.layers = self.layers = <Layer *>calloc(c.n_layers, sizeof(Layer))
+        for l in range(c.n_layers):
+            layer = &c.layers[l]
+            n_in, n_out = self.sizes[l], self.sizes[l + 1]
+            layer.n_in, layer.n_out = n_in, n_out
+            layer.n = 1 if n_out == 1 else (n_out + c.net.width - 1) // c.net.width * c.net.width
+            layer.ld = 1 if n_out == 1 else padded(c, n_out)
+            layer.w = at
+            at += padded(c, n_in) if n_out == 1 else n_in * layer.ld
+            layer.b = at
+            at += padded(c, n_out)
+            name = self.activations[l] if l < c.n_layers - 1 else "identity"
+            layer.activate = find_activation(c.net, name)
+            layer.identity, layer.relu = name == "identity", name == "relu"
+            layer.slopes = not (layer.identity or layer.relu)
+        c.size = at
+        self.arena = aligned(at * c.item)
+        c.arena = address(self.arena)
+        self.weights, self.biases = self.views(self.arena, False), self.views(self.arena, True)
+
+    def __dealloc__(self):
+        free(self.layers)
+
+    def __reduce__(self):
+        state = [np.array(a) for a in self.weights], [np.array(a) for a in self.biases]
+        return Network, (self.sizes, self.activations, self.loss, self.dtype), state
+
+    def __setstate__(self, state):
+        for mine, given in zip(self.weights + self.biases, state[0] + state[1], strict=True):
+            mine[...] = given
+
+    cdef list views(self, object arena, bint biases):
+        """Arrays of an arena's layers, without the padding."""
+        cdef Py_ssize_t l
+        cdef const Layer *layer
+        flat = arena.view(self.dtype)
+        found = []
+        for l in range(self.chain.n_layers):
+            layer = &self.chain.layers[l]
+            if biases:
+                found.append(flat[layer.b: layer.b + layer.n_out])
+            else:
+                block = flat[layer.w: layer.w + layer.n_in * layer.ld]
+                found.append(block.reshape(layer.n_in, layer.ld)[:, : layer.n_out])
+        return found
+
+    cdef Py_ssize_t columns(self, object Y) except -1:
+        """Columns of Y: class numbers are one."""
+        found = 1 if Y.ndim == 1 else Y.shape[1]
+        expected = 1 if self.loss.name == "softmax" else self.sizes[len(self.sizes) - 1]
+        if found != expected:
+            raise ValueError(f"Y must have {expected} column(s) for this network and loss; got {found}.")
+        return found
+
+    cdef double evaluate(self, Space *s, Py_ssize_t m, bint gradient) noexcept nogil:
+        """Sum of the weighted losses of the last outputs; their gradient becomes the last deltas."""
+        cdef const Chain *c = &self.chain
+        cdef Py_ssize_t K = c.layers[c.n_layers - 1].n_out, ld = s.places[c.n_layers - 1].ld
+        cdef char *outputs = s.places[c.n_layers - 1].outputs
+        cdef char *deltas = s.places[c.n_layers - 1].deltas if gradient else NULL
+        cdef double value
+        if ld == K:
+            return self.loss.evaluate(c.f32, m, K, outputs, s.targets, s.weight, deltas, NULL)
+        c.net.gather(m, K, outputs, ld, c.item, NULL, s.raw, K)
+        value = self.loss.evaluate(c.f32, m, K, s.raw, s.targets, s.weight, s.gradient if gradient else NULL, NULL)
+        if gradient:
+            c.net.gather(m, K, s.gradient, K, c.item, NULL, deltas, ld)
+        return value
+
+    def _rows(self):
+        """Rows of a batch where the caller gives none."""
+        return max(MIN_ROWS, min(MAX_ROWS, BATCH_BYTES // (self.chain.item * max(self.sizes))))
+
+    def raw(self, X):
+        """Raw predictions: what the loss sees, before its inverse link.
+
+        Parameters
+        ----------
+        X : ndarray or CSR of shape (n_samples, n_inputs), float32 or float64
+            Read in batches; never copied whole.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs) and the network's dtype
+        """
+        cdef Prediction work
+        cdef Source x
+        cdef Chain *c = &self.chain
+        cdef Py_ssize_t rows, n = X.shape[0]
+        cdef int threads
+        X = describe(&x, X, c.layers[0].n_in, "X")
+        rows = max(1, min(n, <Py_ssize_t>self._rows()))
+        cdef cnp.ndarray out = np.empty((n, c.layers[c.n_layers - 1].n_out), self.dtype)
+        work.c, work.x, work.n, work.rows, work.out = c, &x, n, rows, <char *>cnp.PyArray_DATA(out)
+        work.n_tasks = (n + rows - 1) // rows
+        threads = num_threads(products(c) * n / 4)
+        work.inner = threads if work.n_tasks == 1 else 1        # threads within a batch, or one batch a thread
+        threads = min(threads, <int>max(1, work.n_tasks))
+        cdef Spaces spaces = Spaces(threads)
+        spaces.lay_out(c, rows, 0, batch_elements(X, None, rows), False, work.inner, NULL)
+        work.spaces = spaces.space
+        with nogil:
+            parallel_for(predict_task, &work, work.n_tasks, threads)
+        raise_if_interrupted()
+        return out
+
+    def objective(self, X, Y, sample_weight=None):
+        """Mean weighted loss, without penalties."""
+        return self._pass(X, Y, sample_weight, None)
+
+    def gradient(self, X, Y, sample_weight=None):
+        """(mean weighted loss, its gradients in the weights, in the biases) over all rows, lists of arrays."""
+        arena = aligned(self.chain.size * self.chain.item)
+        value = self._pass(X, Y, sample_weight, arena)
+        return value, self.views(arena, False), self.views(arena, True)
+
+    def _pass(self, X, Y, sample_weight, arena):
+        cdef Chain *c = &self.chain
+        cdef Source x, y, weight
+        cdef Py_ssize_t n = X.shape[0], rows = min(n, <Py_ssize_t>self._rows()), batch, at, m, l, K = self.columns(Y)
+        cdef double value = 0, total = n
+        cdef bint gradient = arena is not None
+        cdef fr_update *updates = NULL
+        cdef int threads = num_threads(products(c) * rows)
+        X, Y = describe(&x, X, c.layers[0].n_in, "X"), describe(&y, Y, K, "Y")
+        # Weights of sum 1: the gradient is that of the mean.
+        if sample_weight is None:
+            scaled = np.full(n, 1.0 / n)
+        else:
+            scaled = np.asarray(sample_weight, np.float64)
+            scaled = scaled / scaled.sum()
+        scaled = describe(&weight, scaled, 1, "sample_weight")
+        cdef Spaces spaces = Spaces(1)
+        cdef Space *s = spaces.space
+        spaces.lay_out(c, rows, K, batch_elements(X, None, rows), gradient, threads, NULL)
+        s = spaces.space
+        if gradient:
+            updates = <fr_update *>calloc(2 * c.n_layers, sizeof(fr_update))
+            for l in range(c.n_layers):
+                accumulate(&updates[l], c.net, address(arena) + c.layers[l].w * c.item, c.layers[l].ld)
+                accumulate(&updates[c.n_layers + l], c.net, address(arena) + c.layers[l].b * c.item, 0)
+        with nogil:
+            for batch in range((n + rows - 1) // rows):
+                at = batch * rows
+                m = min(rows, n - at)
+                skip(&x, at, c, s, m)
+                c.net.gather(m, K, y.data + at * y.ld * y.nbytes, y.ld, y.nbytes, NULL, s.targets, K)
+                c.net.gather(m, 1, weight.data + at * weight.nbytes, 1, weight.nbytes, NULL, s.weight, 1)
+                forward(c, s, m, gradient, NULL, threads)
+                value += self.evaluate(s, m, gradient)
+                if gradient:
+                    backward(c, s, m, updates, updates + c.n_layers, threads)
+                if batch % 64 == 63 and interrupted():
+                    break
+        free(updates)
+        raise_if_interrupted()
+        return value
+
+
+cdef void accumulate(fr_update *u, const fr_net *net, char *to, Py_ssize_t ld) noexcept:
+    """An update that adds up gradients: gradient descent at rate -1."""
+    memset(u, 0, sizeof(fr_update))
+    u.step, u.w, u.ld, u.rate, u.scale = net.sgd, to, ld, -1, 1
+
+
+cdef struct Prediction:
+    Chain *c
+    Source *x
+    Space *spaces
+    Py_ssize_t n, rows, n_tasks
+    int inner
+    char *out
+
+
+cdef void skip(const Source *x, Py_ssize_t at, const Chain *c, Space *s, Py_ssize_t m) noexcept nogil:
+    """Load m rows from row ``at`` on."""
+    cdef Source part = x[0]
+    if x.sparse:
+        part.csr.start = <const char *>x.csr.start + at * x.csr.index_bytes
+    else:
+        part.data += at * x.ld * x.nbytes
+    load(c, s, m, &part, NULL)
+
+
+cdef void predict_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Prediction *w = <Prediction *>context
+    cdef const Chain *c = w.c
+    cdef Space *s = &w.spaces[thread]
+    cdef Py_ssize_t at = task * w.rows, m = min(w.rows, w.n - at), K = c.layers[c.n_layers - 1].n_out
+    skip(w.x, at, c, s, m)
+    forward(c, s, m, False, NULL, w.inner)
+    c.net.gather(m, K, s.places[c.n_layers - 1].outputs, s.places[c.n_layers - 1].ld, c.item, NULL,
+                 w.out + at * K * c.item, K)
+
+
+cdef object describe(Source *source, object array, Py_ssize_t n_columns, str name):
+    """Where an array's rows are; what isn't laid out in rows of floats is converted. Returns what must be kept alive."""
+    memset(source, 0, sizeof(Source))
+    found = 1 if array.ndim == 1 else array.shape[1]
+    if found != n_columns:
+        raise ValueError(f"{name} must have {n_columns} column(s); got {found}.")
+    if hasattr(array, "tocsr"):
+        array = array.tocsr()
+        if array.dtype not in (np.float32, np.float64):
+            array = array.astype(np.float64)
+        source.sparse, source.csr.nbytes = True, array.dtype.itemsize
+        indices, indptr = array.indices, array.indptr
+        if indices.dtype != indptr.dtype or indices.dtype not in (np.int32, np.int64):
+            indices, indptr = indices.astype(np.int64), indptr.astype(np.int64)
+        kept = [np.ascontiguousarray(part) for part in (array.data, indices, indptr)]
+        source.csr.value, source.csr.index, source.csr.start = address(kept[0]), address(kept[1]), address(kept[2])
+        source.csr.index_bytes = kept[1].dtype.itemsize
+        return array, kept
+    if array.dtype not in (np.float32, np.float64):
+        array = np.asarray(array, np.float64)
+    array = np.ascontiguousarray(array)
+    source.data, source.nbytes, source.ld = address(array), array.dtype.itemsize, n_columns
+    return array
+
+
+cdef Py_ssize_t batch_elements(object X, object order, Py_ssize_t batch) except -2:
+    """Most elements in a batch of consecutive rows (of ``order``); -1 for dense X."""
+    if not isinstance(X, tuple):
+        return -1
+    counts = np.diff(X[0].indptr)
+    if order is not None:
+        counts = counts[order]
+    if not len(counts):
+        return 0
+    return int(np.add.reduceat(counts, np.arange(0, len(counts), batch), dtype=np.int64).max())

@@ -1,0 +1,386 @@
+"""Trainer: the epoch loop, without the GIL and without allocation.
+
+Each batch is gathered and cast, goes forward and backward through the chain, and every block of weights is updated
+while its gradient is still in the cache: step, momentum and the prox of l1 |w| + l2/2 w^2 are one pass
+(_simd/update.h). A penalty that is not these two numbers has its prox as a pass of its own over the layer, in the
+optimizer's metric too. Where the gradient is needed as a whole first (clipping, batches beyond the room of one), it
+is added up in an arena of its own.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from libc.math cimport isfinite, sqrt
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from fastreg._simd.dispatch cimport fr_dropout, fr_update
+from fastreg._threads cimport interrupted, num_threads, raise_if_interrupted
+from fastreg.networks.chain cimport (
+    Chain, Layer, Source, Space, Spaces, address, aligned, backward, forward, load, padded, products,
+)
+from fastreg.networks.network cimport Network, accumulate, batch_elements, describe
+from fastreg.networks.optimizers cimport Optimizer, SGD
+from fastreg.penalties.penalty cimport Penalty
+
+cnp.import_array()
+
+cdef Py_ssize_t MOST_ROWS = 2048        # of a batch in one piece; what is larger goes through in pieces
+cdef double LOOK = 5e8                  # multiply-adds between looks for Ctrl-C
+
+
+cdef class Trainer:
+    """Epochs of an optimizer on a network.
+
+    Parameters
+    ----------
+    net : Network
+    optimizer : SGD or Adam
+    penalties : None or list of (None or Penalty)
+        One for each layer's weights; what is minimised is the mean loss + the sum of the penalties.
+    bias_penalties : None or list of (None or Penalty)
+        The same for biases, as layers of one row.
+    dropout : None or list of float in [0, 1)
+        Shares of each hidden layer's outputs that are dropped; the others are scaled up.
+    activity : None or list of (None or (l1, l2))
+        For each hidden layer, ``l1 |a| + l2 / 2 a^2`` of its outputs as the next layer sees them is added to the loss.
+    clip : None or float > 0
+        Bound of the 2-norm of a batch's whole gradient.
+    decoupled_decay : float >= 0, default=0.0
+        Weights (not biases) are multiplied by ``1 - rate * decoupled_decay`` before each step.
+    """
+
+    cdef readonly Network net
+    cdef readonly Optimizer optimizer
+    cdef readonly list penalties, bias_penalties
+    cdef readonly Py_ssize_t t
+    cdef Chain chain
+    cdef Layer *layers
+    cdef fr_dropout *drops
+    cdef fr_update *updates             # of each layer's weights, then of each layer's biases
+    cdef void **borrowed                # the penalties again, of the weights and then of the biases
+    cdef double clip, decay
+    cdef object m, v, gradient, backup, apart_memory
+    cdef fr_update *sums                # adding up the gradient
+    cdef char *gradient_at
+    cdef char *apart                    # room for a layer three times
+    cdef Py_ssize_t apart_bytes
+    cdef Spaces spaces
+    cdef tuple spaces_for
+
+    def __cinit__(self, Network net, Optimizer optimizer, penalties=None, bias_penalties=None, dropout=None,
+                  activity=None, clip=None, double decoupled_decay=0.0):
+        cdef Py_ssize_t l, L = net.chain.n_layers, most = 0
+        cdef Chain *c = &self.chain
+        cdef Layer *layer
+        self.net, self.optimizer, self.t = net, optimizer, 0
+        self.penalties = self._each(penalties, L, "penalties")
+        self.bias_penalties = self._each(bias_penalties, L, "bias_penalties")
+        self.clip, self.decay = 0 if clip is None else clip, decoupled_decay
+        c[0] = net.chain
+        c.layers = self.layers = <Layer *>calloc(L, sizeof(Layer))
+        memcpy(self.layers, net.chain.layers, L * sizeof(Layer))
+        self.updates = <fr_update *>calloc(2 * L, sizeof(fr_update))
+        self.sums = <fr_update *>calloc(2 * L, sizeof(fr_update))
+        self.drops = <fr_dropout *>calloc(L, sizeof(fr_dropout))
+        self.borrowed = <void **>calloc(2 * L, sizeof(void *))
+        dropout, activity = self._each(dropout, L - 1, "dropout"), self._each(activity, L - 1, "activity")
+        for l in range(L - 1):
+            layer = &c.layers[l]
+            self.drops[l].rate = dropout[l] or 0.0
+            if not 0 <= self.drops[l].rate < 1:
+                raise ValueError(f"dropout must be in [0, 1); got {dropout[l]}.")
+            layer.slopes = layer.slopes or self.drops[l].rate > 0
+            if activity[l] is not None:
+                layer.charged, (layer.l1, layer.l2) = True, activity[l]
+        # Weights at rest have moments of 0: the arenas of all have the same layout.
+        self.m = aligned(c.size * c.item) if optimizer.moments >= 1 else None
+        self.v = aligned(c.size * c.item) if optimizer.moments >= 2 else None
+        self.backup = aligned(c.size * c.item)
+        for l in range(2 * L):
+            penalty = self._penalty(l)
+            self.borrowed[l] = <void *>penalty
+            if penalty is not None and not (<Penalty>penalty).fused:
+                most = max(most, self._length(l))
+        self.apart_bytes = padded(c, most) * c.item
+        self.apart_memory = aligned(3 * self.apart_bytes)
+        self.apart = address(self.apart_memory)
+
+    def __dealloc__(self):
+        free(self.layers)
+        free(self.updates)
+        free(self.sums)
+        free(self.drops)
+        free(self.borrowed)
+
+    def _each(self, given, Py_ssize_t count, str name):
+        given = [None] * count if given is None else list(given)
+        if len(given) != count:
+            raise ValueError(f"{name} must have {count} entries, one for each layer; got {len(given)}.")
+        return given
+
+    cdef object _penalty(self, Py_ssize_t which):
+        """Of update ``which``: first all weights, then all biases."""
+        cdef Py_ssize_t L = self.chain.n_layers
+        return self.penalties[which] if which < L else self.bias_penalties[which - L]
+
+    cdef Py_ssize_t _length(self, Py_ssize_t which) noexcept nogil:
+        """Elements of update ``which`` in the arena."""
+        cdef Py_ssize_t L = self.chain.n_layers
+        cdef const Layer *layer = &self.chain.layers[which % L]
+        if which >= L:
+            return padded(&self.chain, layer.n_out)
+        return padded(&self.chain, layer.n_in) if layer.n_out == 1 else layer.n_in * layer.ld
+
+    cdef Py_ssize_t _offset(self, Py_ssize_t which) noexcept nogil:
+        cdef const Layer *layer = &self.chain.layers[which % self.chain.n_layers]
+        return (layer.w if which < self.chain.n_layers else layer.b) * self.chain.item
+
+    def get_state(self):
+        """Moments and number of steps, to continue from later: a dict of arrays."""
+        state = {"t": np.array([self.t])}
+        for name, arena in (("m", self.m), ("v", self.v)):
+            if arena is not None:
+                for kind, biases in (("", False), ("b", True)):
+                    for l, array in enumerate(self.net.views(arena, biases)):
+                        state[f"{name}{kind}{l}"] = np.array(array)
+        return state
+
+    def set_state(self, state):
+        """Continue from a state of ``get_state``."""
+        self.t = int(state["t"][0])
+        for name, arena in (("m", self.m), ("v", self.v)):
+            if arena is not None:
+                for kind, biases in (("", False), ("b", True)):
+                    for l, array in enumerate(self.net.views(arena, biases)):
+                        array[...] = state[f"{name}{kind}{l}"]
+
+    def epoch(self, X, Y, sample_weight, order, Py_ssize_t batch_size, lr, uint64_t dropout_seed=0):
+        """One pass over the rows of ``order``, a batch of ``batch_size`` after the other (the last may be smaller).
+
+        Parameters
+        ----------
+        X : ndarray or CSR of shape (n_samples, n_inputs)
+        Y : ndarray of shape (n_samples, n_outputs) or (n_samples,)
+            For the softmax loss class numbers.
+        sample_weight : None or ndarray of shape (n_samples,)
+            A batch's gradient is ``sum_i s_i g_i / sum_i s_i``; a batch without weight is skipped.
+        order : ndarray of intp
+            Row numbers.
+        batch_size : int
+        lr : float or ndarray
+            The rate, or one for each batch.
+        dropout_seed : int
+
+        Returns
+        -------
+        float
+            Mean weighted loss of the rows, each as its batch found it; without penalties.
+
+        Raises
+        ------
+        FloatingPointError
+            The loss or a weight is not finite. The weights are those from before the epoch, the optimizer starts anew.
+        KeyboardInterrupt
+            On Ctrl-C; likewise.
+        """
+        cdef Chain *c = &self.chain
+        cdef Source x, y, weight
+        cdef Py_ssize_t K = self.net.columns(Y), rows, n, n_batches
+        cdef bint whole
+        cdef double loss = 0
+        cdef int threads, done
+        X, Y = describe(&x, X, c.layers[0].n_in, "X"), describe(&y, Y, K, "Y")
+        memset(&weight, 0, sizeof(Source))
+        if sample_weight is not None:
+            sample_weight = describe(&weight, sample_weight, 1, "sample_weight")
+        cdef cnp.ndarray numbers = np.ascontiguousarray(order, dtype=np.intp)
+        n = numbers.shape[0]
+        batch_size = max(1, min(batch_size, n))
+        n_batches = (n + batch_size - 1) // batch_size
+        cdef const double[::1] rates = np.ascontiguousarray(np.broadcast_to(np.asarray(lr, dtype=np.float64), (n_batches,)))
+        whole = batch_size <= MOST_ROWS and self.clip == 0
+        rows = batch_size if whole else min(batch_size, 512)
+        threads = num_threads(products(c) * rows)
+        key = (rows, K, batch_elements(X, numbers, rows), threads)
+        if self.spaces_for != key:
+            self.spaces, self.spaces_for = Spaces(1), key
+            self.spaces.lay_out(c, rows, K, key[2], True, threads, NULL)
+        if not whole and self.gradient is None:
+            self.gradient = aligned(c.size * c.item)
+            self.gradient_at = address(self.gradient)
+        memcpy(address(self.backup), c.arena, c.size * c.item)
+        self._set_up()
+        if n_batches:
+            with nogil:
+                done = self._run(&x, &y, &weight, <const Py_ssize_t *>cnp.PyArray_DATA(numbers), n, batch_size, rows,
+                                 K, &rates[0], dropout_seed, threads, whole, &loss)
+                done = done and c.net.finite(c.size, c.arena)
+            if not done:
+                memcpy(c.arena, address(self.backup), c.size * c.item)
+                for arena in (self.m, self.v):
+                    if arena is not None:
+                        arena[:] = 0
+                self.t = 0
+                raise_if_interrupted()
+                raise FloatingPointError(
+                    f"Training diverged: the loss is not finite at a learning rate of {rates[0]:.3g}. "
+                    "The weights are those of the last whole epoch; try a lower rate, or scale the data."
+                )
+        return loss
+
+    cdef void _set_up(self):
+        """Where each update finds its weights and moments, and its l1 and l2."""
+        cdef Py_ssize_t which, L = self.chain.n_layers, offset
+        cdef Chain *c = &self.chain
+        cdef fr_update *u
+        for which in range(2 * L):
+            u = &self.updates[which]
+            offset = self._offset(which)
+            u.w = c.arena + offset
+            u.m = address(self.m) + offset if self.m is not None else NULL
+            u.v = address(self.v) + offset if self.v is not None else NULL
+            u.ld = c.layers[which % L].ld if which < L else 0
+            u.scale = 1
+            penalty = self._penalty(which)
+            u.apart = penalty is not None and not (<Penalty>penalty).fused
+            u.l1 = (<Penalty>penalty).l1 if penalty is not None and not u.apart else 0
+            u.l2 = (<Penalty>penalty).l2 if penalty is not None and not u.apart else 0
+            if self.gradient is not None:
+                accumulate(&self.sums[which], c.net, self.gradient_at + offset, u.ld)
+
+    cdef int _run(self, const Source *x, const Source *y, const Source *weight, const Py_ssize_t *order, Py_ssize_t n,
+                  Py_ssize_t batch_size, Py_ssize_t most, Py_ssize_t K, const double *rates, uint64_t seed,
+                  int threads, bint whole, double *mean) noexcept nogil:
+        """All batches; 0: interrupted, or the loss is not finite."""
+        cdef const Chain *c = &self.chain
+        cdef Space *s = self.spaces.space
+        cdef Py_ssize_t L = c.n_layers, at, end, piece, m, which, batch = 0
+        cdef fr_update *updates = self.updates if whole else self.sums
+        cdef bint dropping = False
+        cdef double total, everything = 0, loss, macs = 0, sum_loss = 0
+        for which in range(L - 1):
+            dropping = dropping or self.drops[which].rate > 0
+        for batch in range((n + batch_size - 1) // batch_size):
+            at, end = batch * batch_size, min(n, (batch + 1) * batch_size)
+            total = end - at if weight.data == NULL else weigh(weight, order + at, end - at)
+            if total <= 0:
+                continue
+            self.t += 1
+            for which in range(2 * L):
+                self.optimizer.prepare(c.net, &self.updates[which], rates[batch], self.t)
+                self.updates[which].decay = rates[batch] * self.decay if which < L else 0
+            if not whole:
+                memset(self.gradient_at, 0, c.size * c.item)
+            loss = 0
+            piece = at
+            while piece < end:
+                m = min(most, end - piece)
+                load(c, s, m, x, order + piece)
+                c.net.gather(m, K, y.data, y.ld, y.nbytes, order + piece, s.targets, K)
+                share(c, s, m, weight, order + piece, total)
+                if dropping:
+                    self._draw(seed, piece)
+                forward(c, s, m, True, self.drops if dropping else NULL, threads)
+                loss += self.net.evaluate(s, m, True)
+                if not isfinite(loss):
+                    return 0
+                backward(c, s, m, updates, updates + L, threads)
+                macs += 3 * products(c) * m
+                if macs > LOOK:
+                    macs = 0
+                    if interrupted():
+                        return 0
+                piece += m
+            if not whole:
+                self._step()
+            if self.apart_bytes > 0:
+                self._prox()
+            sum_loss += loss * total
+            everything += total
+        mean[0] = sum_loss / everything if everything > 0 else 0
+        return not interrupted()
+
+    cdef void _draw(self, uint64_t seed, Py_ssize_t piece) noexcept nogil:
+        """Keys of the dropout masks of a piece of a batch, by SplitMix64 (Steele, Lea and Flood, 2014)."""
+        cdef Py_ssize_t l
+        cdef uint64_t z
+        for l in range(self.chain.n_layers - 1):
+            z = (seed * <uint64_t>0xd1342543de82ef95 + <uint64_t>(piece * self.chain.n_layers + l + 1)
+                 * <uint64_t>0x9e3779b97f4a7c15)
+            z = (z ^ (z >> 30)) * <uint64_t>0xbf58476d1ce4e5b9
+            z = (z ^ (z >> 27)) * <uint64_t>0x94d049bb133111eb
+            z ^= z >> 31
+            self.drops[l].key0, self.drops[l].key1 = <uint32_t>z, <uint32_t>(z >> 32)
+
+    cdef void _step(self) noexcept nogil:
+        """Updates from the gradient that was added up, clipped."""
+        cdef const Chain *c = &self.chain
+        cdef const char *gradient = self.gradient_at
+        cdef const Layer *layer
+        cdef Py_ssize_t which, L = c.n_layers
+        cdef double norm = sqrt(c.net.square_sum(c.size, gradient)), scale = 1
+        if self.clip > 0 and norm > self.clip:
+            scale = self.clip / norm
+        for which in range(2 * L):
+            self.updates[which].scale = scale
+            layer = &c.layers[which % L]
+            if which < L and layer.n_out > 1:
+                self.updates[which].step(&self.updates[which], 0, layer.n_in, layer.n, gradient + self._offset(which),
+                                         layer.ld)
+            else:
+                self.updates[which].step(&self.updates[which], 0, 1, self._length(which),
+                                         gradient + self._offset(which), 0)
+
+    cdef void _prox(self) noexcept nogil:
+        """The prox of penalties that are not fused: on a copy without padding, in the optimizer's metric."""
+        cdef const Chain *c = &self.chain
+        cdef fr_update *u
+        cdef const Layer *layer
+        cdef Py_ssize_t which, n_in, ld
+        cdef char *z = self.apart
+        cdef char *w = z + self.apart_bytes
+        cdef char *h = w + self.apart_bytes
+        for which in range(2 * c.n_layers):
+            u = &self.updates[which]
+            if not u.apart:
+                continue
+            layer = &c.layers[which % c.n_layers]
+            n_in = layer.n_in if which < c.n_layers else 1
+            ld = layer.ld if which < c.n_layers else layer.n_out
+            if self.optimizer.moments == 2:
+                c.net.metric(u, self._length(which), z)
+                c.net.gather(n_in, layer.n_out, z, ld, c.item, NULL, h, layer.n_out)
+            c.net.gather(n_in, layer.n_out, u.w, ld, c.item, NULL, w, layer.n_out)
+            memcpy(z, u.w, self._length(which) * c.item)
+            (<Penalty>self.borrowed[which]).prox_layer(c.f32, n_in, layer.n_out, w,
+                                                       h if self.optimizer.moments == 2 else NULL, u.rate)
+            c.net.gather(n_in, layer.n_out, w, layer.n_out, c.item, NULL, u.w, ld)
+            if self.optimizer.settles():
+                c.net.settle(u, self._length(which), z, (<SGD>self.optimizer).nesterov)
+
+
+cdef double weigh(const Source *weight, const Py_ssize_t *rows, Py_ssize_t m) noexcept nogil:
+    """Sum of the weights of some rows."""
+    cdef double total = 0
+    cdef Py_ssize_t i
+    for i in range(m):
+        total += ((<const float *>weight.data)[rows[i]] if weight.nbytes == 4
+                  else (<const double *>weight.data)[rows[i]])
+    return total
+
+
+cdef void share(const Chain *c, Space *s, Py_ssize_t m, const Source *weight, const Py_ssize_t *rows,
+                double total) noexcept nogil:
+    """The rows' shares of the mean."""
+    cdef Py_ssize_t i
+    cdef double value = 1
+    for i in range(m):
+        if weight.data != NULL:
+            value = ((<const float *>weight.data)[rows[i]] if weight.nbytes == 4
+                     else (<const double *>weight.data)[rows[i]])
+        if c.f32:
+            (<float *>s.weight)[i] = <float>(value / total)
+        else:
+            (<double *>s.weight)[i] = value / total
