@@ -59,9 +59,9 @@ cdef inline Py_ssize_t stride(const Chain *c, Py_ssize_t n) noexcept nogil:
 cdef double products(const Chain *c) noexcept nogil:
     """Multiply-adds of one row's forward pass."""
     cdef double macs = 0
-    cdef Py_ssize_t l
-    for l in range(c.n_layers):
-        macs += <double>c.layers[l].n_in * c.layers[l].n_out
+    cdef Py_ssize_t i
+    for i in range(c.n_layers):
+        macs += <double>c.layers[i].n_in * c.layers[i].n_out
     return macs
 
 
@@ -80,7 +80,7 @@ cdef class Spaces:
     cdef object lay_out(self, const Chain *c, Py_ssize_t rows, Py_ssize_t targets, Py_ssize_t nnz, bint training,
                         int threads, char *base):
         """Assign all pointers; with base NULL only the total of bytes is found, which is returned."""
-        cdef Py_ssize_t at = 0, k, l, item = c.item, widest = 0, outputs = c.layers[c.n_layers - 1].n_out, n_in, room
+        cdef Py_ssize_t at = 0, k, i, item = c.item, widest = 0, outputs = c.layers[c.n_layers - 1].n_out, n_in, room
         cdef Space *s
         cdef Place *p
         cdef const Layer *layer
@@ -111,8 +111,8 @@ cdef class Spaces:
                 s.x = base + at
                 at += rows * s.ldx * item
             room = rows if s.sparse else max(rows, n_in)
-            for l in range(c.n_layers):
-                layer, p = &c.layers[l], &s.places[l]
+            for i in range(c.n_layers):
+                layer, p = &c.layers[i], &s.places[i]
                 p.ld = 1 if layer.n == 1 else stride(c, layer.n_out)
                 p.outputs = base + at
                 at += rows * p.ld * item
@@ -214,37 +214,38 @@ cdef void load(const Chain *c, Space *s, Py_ssize_t m, const Source *x, const Py
         c.net.gather(m, c.layers[0].n_in, x.data, x.ld, x.nbytes, rows, s.x, s.ldx)
 
 
-cdef void forward(const Chain *c, Space *s, Py_ssize_t m, bint training, const fr_dropout *drops, int threads) noexcept nogil:
+cdef void forward(const Chain *c, Space *s, Py_ssize_t m, bint training, const fr_dropout *drops,
+                  int threads) noexcept nogil:
     """Outputs of all layers, and slopes while training; drops: of each hidden layer, or NULL."""
     cdef fr_product p
     cdef Work w
     cdef const Layer *layer
-    cdef Py_ssize_t l
+    cdef Py_ssize_t i
     cdef bint slopes
-    for l in range(c.n_layers):
-        layer = &c.layers[l]
+    for i in range(c.n_layers):
+        layer = &c.layers[i]
         clear(&p, &w, c, s)
         p.m, p.k, p.n = m, layer.n_in, layer.n
         p.a, p.ai, p.ak = s.x, s.ldx, 1
-        if l > 0:
-            p.a, p.ai = s.places[l - 1].outputs, s.places[l - 1].ld
+        if i > 0:
+            p.a, p.ai = s.places[i - 1].outputs, s.places[i - 1].ld
         elif s.sparse:
             w.sparse = &s.csr
         p.b, p.ldb, p.bias = c.arena + layer.w * c.item, layer.ld, c.arena + layer.b * c.item
         p.packed = pays_packing(&p, c.item)
-        p.c, p.ldc = s.places[l].outputs, s.places[l].ld
+        p.c, p.ldc = s.places[i].outputs, s.places[i].ld
         p.finish = c.net.forward
         p.floor = -INFINITY
-        slopes = training and l < c.n_layers - 1 and (layer.slopes or layer.charged)
+        slopes = training and i < c.n_layers - 1 and (layer.slopes or layer.charged)
         if slopes:
-            p.slope = s.places[l].slopes if layer.charged else s.places[l].deltas
+            p.slope = s.places[i].slopes if layer.charged else s.places[i].deltas
             p.activate = layer.activate
         elif layer.relu:
             p.floor = 0
         elif not layer.identity:
             p.activate = layer.activate
-        if drops != NULL and l < c.n_layers - 1 and drops[l].rate > 0:
-            p.drop = &drops[l]
+        if drops != NULL and i < c.n_layers - 1 and drops[i].rate > 0:
+            p.drop = &drops[i]
         run(&w, <double>m * layer.n_in * layer.n_out, threads)
 
 
@@ -255,43 +256,43 @@ cdef void backward(const Chain *c, Space *s, Py_ssize_t m, const fr_update *weig
     cdef Work w
     cdef const Layer *layer
     cdef const Layer *below
-    cdef Py_ssize_t l, columns
+    cdef Py_ssize_t i, columns
     cdef double macs
-    for l in range(c.n_layers - 1, -1, -1):
-        layer = &c.layers[l]
+    for i in range(c.n_layers - 1, -1, -1):
+        layer = &c.layers[i]
         macs = <double>m * layer.n_in * layer.n_out
-        if l > 0:
-            below = &c.layers[l - 1]
+        if i > 0:
+            below = &c.layers[i - 1]
             clear(&p, &w, c, s)
             p.m, p.k, p.n, p.nb = m, layer.n_out, below.n, layer.n_in
-            p.a, p.ai, p.ak = s.places[l].deltas, s.places[l].ld, 1
+            p.a, p.ai, p.ak = s.places[i].deltas, s.places[i].ld, 1
             p.b, p.ldb, p.transposed = c.arena + layer.w * c.item, layer.ld, layer.n != 1
-            p.c, p.ldc = s.places[l - 1].deltas, s.places[l - 1].ld
+            p.c, p.ldc = s.places[i - 1].deltas, s.places[i - 1].ld
             if below.slopes and not below.charged:
                 p.finish = c.net.through_slope
             elif below.relu and not below.charged:
-                p.finish, p.outputs = c.net.through_relu, s.places[l - 1].outputs
+                p.finish, p.outputs = c.net.through_relu, s.places[i - 1].outputs
             else:
                 p.finish = c.net.store
             run(&w, macs, threads)
             if below.charged:
-                c.net.activity(m, below.n_out, s.places[l - 1].ld, below.l1, below.l2, s.weight,
-                               s.places[l - 1].outputs, s.places[l - 1].slopes, s.places[l - 1].deltas)
+                c.net.activity(m, below.n_out, s.places[i - 1].ld, below.l1, below.l2, s.weight,
+                               s.places[i - 1].outputs, s.places[i - 1].slopes, s.places[i - 1].deltas)
         clear(&p, &w, c, s)
         p.a, p.ai, p.ak = s.x, 1, s.ldx
         columns = up(layer.n_in, c.net.width)
-        if l > 0:
-            p.a, p.ak = s.places[l - 1].outputs, s.places[l - 1].ld
-            columns = columns if c.layers[l - 1].n != 1 else 1
+        if i > 0:
+            p.a, p.ak = s.places[i - 1].outputs, s.places[i - 1].ld
+            columns = columns if c.layers[i - 1].n != 1 else 1
         elif s.sparse:
             w.sparse = &s.transposed
         p.m, p.k, p.n = layer.n_in, m, layer.n
-        p.b, p.ldb = s.places[l].deltas, s.places[l].ld
+        p.b, p.ldb = s.places[i].deltas, s.places[i].ld
         if layer.n == 1 and w.sparse == NULL:       # the roles swapped: G' = D' A
             p.m, p.n = 1, columns
             p.b, p.ldb = p.a, p.ak
-            p.a, p.ai, p.ak = s.places[l].deltas, 0, s.places[l].ld
+            p.a, p.ai, p.ak = s.places[i].deltas, 0, s.places[i].ld
         p.packed = pays_packing(&p, c.item)
-        p.finish, p.update, p.ldc = c.net.updating, &weights[l], layer.ld
-        w.bias, w.m, w.n, w.deltas, w.ld, w.sums = &biases[l], m, layer.n, s.places[l].deltas, s.places[l].ld, s.sums
+        p.finish, p.update, p.ldc = c.net.updating, &weights[i], layer.ld
+        w.bias, w.m, w.n, w.deltas, w.ld, w.sums = &biases[i], m, layer.n, s.places[i].deltas, s.places[i].ld, s.sums
         run(&w, macs, threads)

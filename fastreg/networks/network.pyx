@@ -4,7 +4,7 @@ import numpy as np
 
 cimport numpy as cnp
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from fastreg._simd.dispatch cimport fr_net, fr_update, kernels
 from fastreg._threads cimport interrupted, num_threads, parallel_for, raise_if_interrupted
@@ -44,7 +44,7 @@ cdef class Network:
     """
 
     def __cinit__(self, sizes, activations, loss, dtype=np.float32):
-        cdef Py_ssize_t l, n_in, n_out, at = 0, unit
+        cdef Py_ssize_t i, n_in, n_out, at = 0
         cdef Layer *layer
         cdef Chain *c = &self.chain
         self.sizes, self.activations = tuple(int(n) for n in sizes), tuple(activations)
@@ -61,9 +61,9 @@ cdef class Network:
         c.f32, c.item, c.n_layers = self.dtype == np.float32, self.dtype.itemsize, len(self.sizes) - 1
         c.net = &kernels.net32 if c.f32 else &kernels.net64
         c.layers = self.layers = <Layer *>calloc(c.n_layers, sizeof(Layer))
-        for l in range(c.n_layers):
-            layer = &c.layers[l]
-            n_in, n_out = self.sizes[l], self.sizes[l + 1]
+        for i in range(c.n_layers):
+            layer = &c.layers[i]
+            n_in, n_out = self.sizes[i], self.sizes[i + 1]
             layer.n_in, layer.n_out = n_in, n_out
             layer.n = 1 if n_out == 1 else (n_out + c.net.width - 1) // c.net.width * c.net.width
             layer.ld = 1 if n_out == 1 else padded(c, n_out)
@@ -71,7 +71,7 @@ cdef class Network:
             at += padded(c, n_in) if n_out == 1 else n_in * layer.ld
             layer.b = at
             at += padded(c, n_out)
-            name = self.activations[l] if l < c.n_layers - 1 else "identity"
+            name = self.activations[i] if i < c.n_layers - 1 else "identity"
             layer.activate = find_activation(c.net, name)
             layer.identity, layer.relu = name == "identity", name == "relu"
             layer.slopes = not (layer.identity or layer.relu)
@@ -93,12 +93,12 @@ cdef class Network:
 
     cdef list views(self, object arena, bint biases):
         """Arrays of an arena's layers, without the padding."""
-        cdef Py_ssize_t l
+        cdef Py_ssize_t i
         cdef const Layer *layer
         flat = arena.view(self.dtype)
         found = []
-        for l in range(self.chain.n_layers):
-            layer = &self.chain.layers[l]
+        for i in range(self.chain.n_layers):
+            layer = &self.chain.layers[i]
             if biases:
                 found.append(flat[layer.b: layer.b + layer.n_out])
             else:
@@ -179,8 +179,8 @@ cdef class Network:
     def _pass(self, X, Y, sample_weight, arena):
         cdef Chain *c = &self.chain
         cdef Source x, y, weight
-        cdef Py_ssize_t n = X.shape[0], rows = min(n, <Py_ssize_t>self._rows()), batch, at, m, l, K = self.columns(Y)
-        cdef double value = 0, total = n
+        cdef Py_ssize_t n = X.shape[0], rows = min(n, <Py_ssize_t>self._rows()), batch, at, m, i, K = self.columns(Y)
+        cdef double value = 0
         cdef bint gradient = arena is not None
         cdef fr_update *updates = NULL
         cdef int threads = num_threads(products(c) * rows)
@@ -198,9 +198,9 @@ cdef class Network:
         s = spaces.space
         if gradient:
             updates = <fr_update *>calloc(2 * c.n_layers, sizeof(fr_update))
-            for l in range(c.n_layers):
-                accumulate(&updates[l], c.net, address(arena) + c.layers[l].w * c.item, c.layers[l].ld)
-                accumulate(&updates[c.n_layers + l], c.net, address(arena) + c.layers[l].b * c.item, 0)
+            for i in range(c.n_layers):
+                accumulate(&updates[i], c.net, address(arena) + c.layers[i].w * c.item, c.layers[i].ld)
+                accumulate(&updates[c.n_layers + i], c.net, address(arena) + c.layers[i].b * c.item, 0)
         with nogil:
             for batch in range((n + rows - 1) // rows):
                 at = batch * rows
@@ -256,7 +256,7 @@ cdef void predict_task(void *context, Py_ssize_t task, int thread) noexcept nogi
 
 
 cdef object describe(Source *source, object array, Py_ssize_t n_columns, str name):
-    """Where an array's rows are; what isn't laid out in rows of floats is converted. Returns what must be kept alive."""
+    """Where an array's rows are; what isn't rows of floats is converted. Returns what must be kept alive."""
     memset(source, 0, sizeof(Source))
     found = 1 if array.ndim == 1 else array.shape[1]
     if found != n_columns:

@@ -71,7 +71,7 @@ cdef class Trainer:
 
     def __cinit__(self, Network net, Optimizer optimizer, penalties=None, bias_penalties=None, dropout=None,
                   activity=None, clip=None, double decoupled_decay=0.0):
-        cdef Py_ssize_t l, L = net.chain.n_layers, most = 0
+        cdef Py_ssize_t i, L = net.chain.n_layers, most = 0
         cdef Chain *c = &self.chain
         cdef Layer *layer
         self.net, self.optimizer, self.t = net, optimizer, 0
@@ -86,23 +86,23 @@ cdef class Trainer:
         self.drops = <fr_dropout *>calloc(L, sizeof(fr_dropout))
         self.borrowed = <void **>calloc(2 * L, sizeof(void *))
         dropout, activity = self._each(dropout, L - 1, "dropout"), self._each(activity, L - 1, "activity")
-        for l in range(L - 1):
-            layer = &c.layers[l]
-            self.drops[l].rate = dropout[l] or 0.0
-            if not 0 <= self.drops[l].rate < 1:
-                raise ValueError(f"dropout must be in [0, 1); got {dropout[l]}.")
-            layer.slopes = layer.slopes or self.drops[l].rate > 0
-            if activity[l] is not None:
-                layer.charged, (layer.l1, layer.l2) = True, activity[l]
+        for i in range(L - 1):
+            layer = &c.layers[i]
+            self.drops[i].rate = dropout[i] or 0.0
+            if not 0 <= self.drops[i].rate < 1:
+                raise ValueError(f"dropout must be in [0, 1); got {dropout[i]}.")
+            layer.slopes = layer.slopes or self.drops[i].rate > 0
+            if activity[i] is not None:
+                layer.charged, (layer.l1, layer.l2) = True, activity[i]
         # Weights at rest have moments of 0: the arenas of all have the same layout.
         self.m = aligned(c.size * c.item) if optimizer.moments >= 1 else None
         self.v = aligned(c.size * c.item) if optimizer.moments >= 2 else None
         self.backup = aligned(c.size * c.item)
-        for l in range(2 * L):
-            penalty = self._penalty(l)
-            self.borrowed[l] = <void *>penalty
+        for i in range(2 * L):
+            penalty = self._penalty(i)
+            self.borrowed[i] = <void *>penalty
             if penalty is not None and not (<Penalty>penalty).fused:
-                most = max(most, self._length(l))
+                most = max(most, self._length(i))
         self.apart_bytes = padded(c, most) * c.item
         self.apart_memory = aligned(3 * self.apart_bytes)
         self.apart = address(self.apart_memory)
@@ -143,8 +143,8 @@ cdef class Trainer:
         for name, arena in (("m", self.m), ("v", self.v)):
             if arena is not None:
                 for kind, biases in (("", False), ("b", True)):
-                    for l, array in enumerate(self.net.views(arena, biases)):
-                        state[f"{name}{kind}{l}"] = np.array(array)
+                    for i, array in enumerate(self.net.views(arena, biases)):
+                        state[f"{name}{kind}{i}"] = np.array(array)
         return state
 
     def set_state(self, state):
@@ -153,8 +153,8 @@ cdef class Trainer:
         for name, arena in (("m", self.m), ("v", self.v)):
             if arena is not None:
                 for kind, biases in (("", False), ("b", True)):
-                    for l, array in enumerate(self.net.views(arena, biases)):
-                        array[...] = state[f"{name}{kind}{l}"]
+                    for i, array in enumerate(self.net.views(arena, biases)):
+                        array[...] = state[f"{name}{kind}{i}"]
 
     def epoch(self, X, Y, sample_weight, order, Py_ssize_t batch_size, lr, uint64_t dropout_seed=0):
         """One pass over the rows of ``order``, a batch of ``batch_size`` after the other (the last may be smaller).
@@ -199,7 +199,7 @@ cdef class Trainer:
         n = numbers.shape[0]
         batch_size = max(1, min(batch_size, n))
         n_batches = (n + batch_size - 1) // batch_size
-        cdef const double[::1] rates = np.ascontiguousarray(np.broadcast_to(np.asarray(lr, dtype=np.float64), (n_batches,)))
+        cdef const double[::1] rates = np.ascontiguousarray(np.broadcast_to(np.asarray(lr, np.float64), (n_batches,)))
         whole = batch_size <= MOST_ROWS and self.clip == 0
         rows = batch_size if whole else min(batch_size, 512)
         threads = num_threads(products(c) * rows)
@@ -304,15 +304,15 @@ cdef class Trainer:
 
     cdef void _draw(self, uint64_t seed, Py_ssize_t piece) noexcept nogil:
         """Keys of the dropout masks of a piece of a batch, by SplitMix64 (Steele, Lea and Flood, 2014)."""
-        cdef Py_ssize_t l
+        cdef Py_ssize_t i
         cdef uint64_t z
-        for l in range(self.chain.n_layers - 1):
-            z = (seed * <uint64_t>0xd1342543de82ef95 + <uint64_t>(piece * self.chain.n_layers + l + 1)
+        for i in range(self.chain.n_layers - 1):
+            z = (seed * <uint64_t>0xd1342543de82ef95 + <uint64_t>(piece * self.chain.n_layers + i + 1)
                  * <uint64_t>0x9e3779b97f4a7c15)
             z = (z ^ (z >> 30)) * <uint64_t>0xbf58476d1ce4e5b9
             z = (z ^ (z >> 27)) * <uint64_t>0x94d049bb133111eb
             z ^= z >> 31
-            self.drops[l].key0, self.drops[l].key1 = <uint32_t>z, <uint32_t>(z >> 32)
+            self.drops[i].key0, self.drops[i].key1 = <uint32_t>z, <uint32_t>(z >> 32)
 
     cdef void _step(self) noexcept nogil:
         """Updates from the gradient that was added up, clipped."""
