@@ -131,6 +131,27 @@ cdef bint interrupted() noexcept nogil:
     return _stop
 
 
+cdef bint look(double *looked) noexcept nogil:
+    """As ``interrupted``, for loops too short to say how often: no more than every POLL seconds.
+
+    ``looked`` is when that was, 0 at first. In a parallel loop only the caller's thread is to look.
+    """
+    cdef double now
+    if not _stop:
+        now = fr_now()
+        if looked[0] == 0:
+            looked[0] = now
+        elif now - looked[0] > POLL:
+            looked[0] = now
+            interrupted()
+    return _stop
+
+
+cdef bint stopped() noexcept nogil:
+    """Whether Ctrl-C has been seen."""
+    return _stop
+
+
 cdef int raise_if_interrupted() except -1:
     """After the loops: raise what stopped them."""
     global _stop, _error

@@ -311,4 +311,4 @@ def _solve_again(estimator, X, y, sample_weight):
     path = solve_path(design, y.ravel(), alphas, penalty, tol=tol, max_iter=fresh.max_iter)
     at_min, at_1se = (choose_alpha(mean[None], se[None], rule)[1] for rule in ("min", "1se"))
     curve = {"cv_mean": mean, "cv_se": se, "alpha_min": alphas[at_min], "alpha_1se": alphas[at_1se]}
-    return alphas, path.coefs.T, curve
+    return alphas, path.dense_coefs().T, curve

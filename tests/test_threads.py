@@ -34,6 +34,11 @@ def text(n, p):
     return sparse.csc_array((rng.uniform(0.1, 1, len(rows)), rows, indptr), shape=(n, p)), rng.standard_normal(n)
 
 
+def full(n, p):
+    """Sparse in name only: long single passes."""
+    return Design(sparse.csc_array((np.ones(n * p), np.tile(np.arange(n), p), n * np.arange(p + 1)), shape=(n, p)))
+
+
 def path(data, smallest, n_alphas, **options):
     X, y = data
     design = Design(X)
@@ -155,6 +160,9 @@ LONG = {
     "Gram matrix, large": lambda: path(dense(2500, 2000), 1e-6, 400),
     "working set": lambda: path(dense(400, 4000), 1e-5, 4000),
     "sparse": lambda: path(text(3000, 20_000), 1e-6, 1000),
+    "one pass over sparse X": lambda: full(1000, 5000).xt_r(np.zeros((1000, 5000))),
+    "sparse Gram matrix": lambda: full(3000, 5000).gram(),
+    "sparse Gram matrix of rows": lambda: full(3000, 5000).row_gram(),
     "folds": lambda: cv(dense(1000, 300), 1e-5, 100_000, 3),
     "folds by masks": lambda: cv(dense(400, 2000), 1e-5, 4000, 3),
 }

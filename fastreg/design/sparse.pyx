@@ -10,7 +10,7 @@ cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 
-from fastreg._threads cimport num_threads
+from fastreg._threads cimport look, num_threads, raise_if_interrupted, stopped
 
 cnp.import_array()
 
@@ -23,69 +23,98 @@ ctypedef fused index_t:
     cnp.int64_t
 
 
+cdef enum:
+    PARTS = 128             # of the columns, dealt to threads as they come free; between two, a look for Ctrl-C
+
+
+cdef inline void column_moments(const value_t *data, const index_t *indices, Py_ssize_t count, const double *s,
+                                const double *v, double *mean_out, double *second_out,
+                                double *cross_out) noexcept nogil:
+    cdef double mean = 0, seen = 0, cross = 0, second = 0, rest = 0, x, low = INFINITY, high = -INFINITY
+    cdef Py_ssize_t e
+    for e in range(count):
+        seen += s[indices[e]]
+        mean += s[indices[e]] * data[e]
+        cross += v[indices[e]] * data[e]
+        if s[indices[e]] > 0:
+            low = min(low, data[e])
+            high = max(high, data[e])
+    for e in range(count):
+        x = data[e] - mean
+        second += s[indices[e]] * x * x
+        rest += s[indices[e]] * x
+    seen = 1 - seen                     # what the zeros weigh, but for rounding
+    if seen > 1e-13:
+        second += seen * mean * mean
+        rest -= seen * mean
+    elif high == low:                   # constant: what is left is rounding of the mean
+        second = 0
+    mean_out[0] = mean + rest           # what the sum had rounded away
+    second_out[0] = second
+    cross_out[0] = cross
+
+
 def _moments(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
              const double[::1] s, const double[::1] v, double[:, ::1] out):
-    cdef Py_ssize_t j, e, p = indptr.shape[0] - 1
-    cdef double mean, seen, cross, second, rest, x, low, high
+    cdef Py_ssize_t part, j, p = indptr.shape[0] - 1
     cdef int threads = num_threads(2.0 * data.shape[0])
-    for j in prange(p, nogil=True, schedule="guided", num_threads=threads):
-        mean = 0
-        seen = 0
-        cross = 0
-        second = 0
-        rest = 0
-        low = INFINITY
-        high = -INFINITY
-        for e in range(indptr[j], indptr[j + 1]):
-            seen = seen + s[indices[e]]
-            mean = mean + s[indices[e]] * data[e]
-            cross = cross + v[indices[e]] * data[e]
-            if s[indices[e]] > 0:
-                low = min(low, data[e])
-                high = max(high, data[e])
-        for e in range(indptr[j], indptr[j + 1]):
-            x = data[e] - mean
-            second = second + s[indices[e]] * x * x
-            rest = rest + s[indices[e]] * x
-        seen = 1 - seen                     # what the zeros weigh, but for rounding
-        if seen > 1e-13:
-            second = second + seen * mean * mean
-            rest = rest - seen * mean
-        elif high == low:                   # constant: what is left is rounding of the mean
-            second = 0
-        out[0, j] = mean + rest             # what the sum had rounded away
-        out[1, j] = second
-        out[2, j] = cross
+    cdef double looked = 0
+    for part in prange(PARTS, nogil=True, schedule="dynamic", num_threads=threads):
+        if threadid() == 0:
+            look(&looked)
+        if not stopped():
+            for j in range(part * p // PARTS, (part + 1) * p // PARTS):
+                column_moments(&data[0] + indptr[j], &indices[0] + indptr[j], indptr[j + 1] - indptr[j],
+                               &s[0], &v[0], &out[0, j], &out[1, j], &out[2, j])
+    raise_if_interrupted()
+
+
+cdef inline double dot(const value_t *data, const index_t *indices, Py_ssize_t count, const double *r) noexcept nogil:
+    """Product of a column with r: two sums, as one would wait for each addition."""
+    cdef double a = 0, b = 0
+    cdef Py_ssize_t e = 0
+    while e + 2 <= count:
+        a += data[e] * r[indices[e]]
+        b += data[e + 1] * r[indices[e + 1]]
+        e += 2
+    if e < count:
+        a += data[e] * r[indices[e]]
+    return a + b
 
 
 def _dots(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
           const double[:, ::1] R, const double[::1] mu, const double[::1] sums, double[:, ::1] out):
-    cdef Py_ssize_t j, e, t, p = indptr.shape[0] - 1, k = R.shape[0]
-    cdef double a, b
+    cdef Py_ssize_t part, j, t, p = indptr.shape[0] - 1, k = R.shape[0]
     cdef int threads = num_threads(1.0 * k * data.shape[0])
-    for j in prange(p, nogil=True, schedule="guided", num_threads=threads):
-        for t in range(k):
-            a = 0
-            b = 0               # two sums, as one would wait for each addition
-            for e in range(indptr[j], indptr[j + 1] - 1, 2):
-                a = a + data[e] * R[t, indices[e]]
-                b = b + data[e + 1] * R[t, indices[e + 1]]
-            if (indptr[j + 1] - indptr[j]) % 2:
-                a = a + data[indptr[j + 1] - 1] * R[t, indices[indptr[j + 1] - 1]]
-            out[t, j] = a + b - mu[j] * sums[t]
+    cdef double looked = 0
+    for part in prange(PARTS, nogil=True, schedule="dynamic", num_threads=threads):
+        if threadid() == 0:
+            look(&looked)
+        if not stopped():
+            for j in range(part * p // PARTS, (part + 1) * p // PARTS):
+                for t in range(k):
+                    out[t, j] = dot(&data[0] + indptr[j], &indices[0] + indptr[j], indptr[j + 1] - indptr[j],
+                                    &R[t, 0]) - mu[j] * sums[t]
+    raise_if_interrupted()
 
 
 def _combine(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
              const Py_ssize_t[::1] cols, const double[:, ::1] W, double[:, :, ::1] out):
     # out has one copy a thread
-    cdef Py_ssize_t j, e, t, k = W.shape[0], m = cols.shape[0]
+    cdef Py_ssize_t part, j, e, t, k = W.shape[0], m = cols.shape[0]
     cdef int threads = <int> out.shape[0], me
-    for j in prange(m, nogil=True, schedule="guided", num_threads=threads):
-        me = threadid() if threads > 1 else 0
-        for t in range(k):
-            if W[t, j] != 0:
-                for e in range(indptr[cols[j]], indptr[cols[j] + 1]):
-                    out[me, t, indices[e]] += W[t, j] * data[e]
+    cdef double looked = 0
+    for part in prange(PARTS, nogil=True, schedule="dynamic", num_threads=threads):
+        me = threadid()
+        if me == 0:
+            look(&looked)
+        if not stopped():
+            for j in range(part * m // PARTS, (part + 1) * m // PARTS):
+                for t in range(k):
+                    if W[t, j] != 0:
+                        for e in range(indptr[cols[j]], indptr[cols[j] + 1]):
+                            out[me, t, indices[e]] += W[t, j] * data[e]
+    raise_if_interrupted()
 
 
 def _gram(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
@@ -94,9 +123,13 @@ def _gram(const value_t[::1] data, const index_t[::1] indices, const index_t[::1
           bint symmetric, double[:, ::1] out):
     # Row j of the product: every entry of column j meets the entries of its row on the right.
     cdef Py_ssize_t j, e, f, i, m = cols.shape[0]
-    cdef double x
+    cdef double x, looked = 0
     cdef int threads = num_threads(1e1 * row_data.shape[0])
     for j in prange(m, nogil=True, schedule="dynamic", chunksize=4, num_threads=threads):
+        if threadid() == 0:
+            look(&looked)
+        if stopped():
+            continue
         for e in range(indptr[cols[j]], indptr[cols[j] + 1]):
             i = indices[e]
             x = data[e] * s[i]
@@ -105,18 +138,22 @@ def _gram(const value_t[::1] data, const index_t[::1] indices, const index_t[::1
                     if symmetric and row_cols[f] > j:
                         break
                     out[j, row_cols[f]] += x * row_data[f]
+    raise_if_interrupted()
 
 
 def _row_gram(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
               const double[::1] mult, double[:, ::1] out):
     cdef Py_ssize_t j, e, f
-    cdef double x
+    cdef double x, looked = 0
     with nogil:
         for j in range(indptr.shape[0] - 1):
+            if look(&looked):
+                break
             for e in range(indptr[j], indptr[j + 1]):
                 x = data[e] * mult[j]
                 for f in range(indptr[j], indptr[j + 1]):
                     out[indices[e], indices[f]] += x * data[f]
+    raise_if_interrupted()
 
 
 def _take(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
@@ -141,7 +178,10 @@ class Sparse:
         self.n, self.p = X.shape
         data = X.data if X.data.dtype.char in "fd" else X.data.astype(np.float64)
         indptr = X.indptr if X.indptr.dtype == X.indices.dtype else X.indptr.astype(X.indices.dtype)
-        self._csc = (data, X.indices, indptr)
+        if not len(data):       # the kernels take addresses
+            self._csc = (np.zeros(1), np.zeros(1, dtype=indptr.dtype), indptr)
+        else:
+            self._csc = (data, X.indices, indptr)
 
     def moments(self, s, v):
         """Means, centred second moments, and sums of v x, of all columns; the last are about 0."""

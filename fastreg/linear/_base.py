@@ -113,7 +113,7 @@ class SparseLinearRegressor(LinearRegressor):
                 coef_init=coef_init,
                 multitask=multitask,
             )
-            coef = path.coefs[0] if type(path.coefs) is np.ndarray else path.coefs.toarray()[0]
+            coef = path.dense_coefs()[0]
             coef, intercept = coef.astype(dtype), path.intercepts[0].astype(dtype)
         gap, n_iter, converged = path.dual_gaps[0], path.n_iters[0], path.converged[0]
         check_finite_solution(coef, intercept, gap)

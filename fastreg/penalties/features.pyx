@@ -10,11 +10,13 @@ import numpy as np
 from libc.math cimport INFINITY, fabs
 
 
-cdef double dual(Py_ssize_t m, const double *v, const Charges *c, double scale, double rr,
+cdef double dual(Py_ssize_t m, const double *v, const Charges *c, double scale, double clear, double rr,
                  double yr) noexcept nogil:
-    """Dual objective at scale * residual, for a feasible scale."""
+    """Dual objective at scale * residual, for a feasible scale; up to ``clear`` no column's conjugate counts."""
     cdef double value = scale * yr - 0.5 * scale * scale * rr, t
     cdef Py_ssize_t j
+    if scale <= clear:
+        return value
     for j in range(m):
         t = conjugate(scale * v[j], c, j)
         if t < INFINITY:            # infinite: feasible but for rounding
@@ -31,35 +33,44 @@ cdef double duality_gap(Py_ssize_t m, const double *v, const double *w, const do
     is 0 (lasso), 1 (exact at the solution), and the one of the form augmented by l2. An unpenalised coordinate must
     have v = 0: what rounding leaves there (a correlation with y under 1e-9) counts as |v w|, more makes the bound 0.
     """
-    cdef double p = 0.5 * rr, top = INFINITY, extra = 0, ww = 0, augmented = INFINITY, t, f, best
+    cdef double p = 0.5 * rr, top = INFINITY, clear = INFINITY, extra = 0, ww = 0, augmented = INFINITY
+    cdef double size, l1, l2, t, best
     cdef Py_ssize_t j
-    cdef bint held              # by a bound, in the direction v pulls
+    # X may have many columns that matter to none of these: comparisons that rarely hold come before all else.
     for j in range(m):
-        f = c.factor[j]
-        p += charge(w[j], c, j)
-        if v[j] == 0:
+        size = fabs(v[j])
+        l1 = c.l1 * c.factor[j]
+        l2 = c.l2 * c.factor[j]
+        if w[j] != 0:
+            p += charge(w[j], c, j)
+        if size == 0:
             continue
-        held = c.upper[j] < INFINITY if v[j] > 0 else c.lower[j] > -INFINITY
-        if c.l2 * f > 0:
-            ww += c.l2 * f * w[j] * w[j]
-            t = fabs(v[j] - c.l2 * f * w[j])
-            if t > 0:
-                augmented = min(augmented, c.l1 * f / t)
-        elif not held:
+        if l2 > 0:
+            ww += l2 * w[j] * w[j]
+            t = fabs(v[j] - l2 * w[j])
+            if t * augmented > l1:
+                augmented = l1 / t
+        elif size * top <= l1:
+            if size * clear <= l1:
+                continue
+        elif (c.upper[j] if v[j] > 0 else -c.lower[j]) == INFINITY:     # no bound holds it
             # What exceeds l1 by no more than rounding counts as excess times |w|, at scales up to 1.
-            t = fabs(v[j]) - c.l1 * f
-            if t > 0 and t * t <= (1e-18 if c.l1 * f == 0 else 1e-30) * yy * norms[j]:
+            t = size - l1
+            if t > 0 and t * t <= (1e-18 if l1 == 0 else 1e-30) * yy * norms[j]:
                 top = min(top, 1.0)
                 extra += t * fabs(w[j])
             else:
-                top = min(top, c.l1 * f / fabs(v[j]))
+                top = min(top, l1 / size)
+            continue
+        if size * clear > l1:
+            clear = l1 / size
     primal[0] = p
     if rr <= 0 or top == 0:
         return p + extra
-    best = max(0.0, dual(m, v, c, min(top, max(0.0, yr / rr)), rr, yr))
-    best = max(best, dual(m, v, c, min(top, 1.0), rr, yr))
+    best = max(0.0, dual(m, v, c, min(top, max(0.0, yr / rr)), clear, rr, yr))
+    best = max(best, dual(m, v, c, min(top, 1.0), clear, rr, yr))
     if c.l2 > 0:
-        best = max(best, dual(m, v, c, min(top, min(augmented, max(0.0, yr / (rr + ww)))), rr, yr))
+        best = max(best, dual(m, v, c, min(top, min(augmented, max(0.0, yr / (rr + ww)))), clear, rr, yr))
     return max(p - best, 0.0) + extra
 
 
@@ -81,6 +92,7 @@ class FeatureL1L2:
         self.p = p
         self.l1_ratio = float(l1_ratio)
         self.bounded = lower is not None or upper is not None
+        self.even = factor is None
         self.factor = self._each(1.0 if factor is None else factor)
         self.lower = self._each(-np.inf if lower is None else lower)
         self.upper = self._each(np.inf if upper is None else upper)
@@ -115,6 +127,8 @@ class FeatureL1L2:
     def score(self, v):
         """|v_j| in units of what keeps coefficient j at 0: it enters where this exceeds alpha * l1_ratio."""
         size = np.where(v > 0, v * (self.upper > 0), -v * (self.lower < 0)) if self.bounded else np.abs(v)
+        if self.even:
+            return size
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.factor > 0, size / self.factor, np.inf)
 

@@ -15,7 +15,7 @@ SMALL = 64
 # Largest p whose full Gram matrix may be made for a path, and its smallest length.
 LARGE, LONG = 3000, 5
 FREE = 1e5  # multiply-adds of an exact step that is always taken
-DENSE_PATH = 1 << 24  # entries of a path that is still returned dense
+DENSE_PATH = 1 << 20  # entries of a path that is still kept dense; beyond, its zeros would cost more than its fits
 
 
 def takes_gram(n, p, n_alphas, warm=False):
@@ -87,7 +87,7 @@ def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init
         name: np.stack([getattr(path, name) for path in paths], axis=1)
         for name in ("intercepts", "dual_gaps", "primals", "n_iters", "converged")
     }
-    coefs = np.stack([c.toarray() if sparse.issparse(c := path.coefs) else c for path in paths], axis=1)
+    coefs = np.stack([path.dense_coefs() for path in paths], axis=1)
     return Path(alphas=alphas, coefs=coefs, null=np.array([path.null for path in paths]), **stack)
 
 
@@ -133,9 +133,13 @@ def _by_working_sets(design, y, q, start, alphas, penalty, tol, max_iter, polish
     coefs, fits = [], []
     for alpha in alphas:
         fits.append(state.fit(alpha, tol, max_iter, polish))
-        coefs.append(sparse.csr_array(state.coef[None, :]) if compact else state.coef.copy())
+        coefs.append(state.entries() if compact else state.coef.copy())
     gaps, primals, iters = (np.array(part) for part in zip(*fits, strict=True))
-    return sparse.vstack(coefs, format="csr") if compact else np.array(coefs), gaps, primals, iters
+    if compact:
+        indices, data = (np.concatenate(part) for part in zip(*coefs, strict=True))
+        starts = np.cumsum([0] + [len(cols) for cols, _ in coefs])
+        coefs = sparse.csr_array((data, indices, starts), shape=(len(alphas), design.p))
+    return coefs if compact else np.array(coefs), gaps, primals, iters
 
 
 def _finish(design, alphas, y_mean, fits, tol):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 
 @dataclass
@@ -33,3 +34,7 @@ class Path:
     null: float | np.ndarray
     n_iters: np.ndarray
     converged: np.ndarray
+
+    def dense_coefs(self):
+        """``coefs`` with its zeros."""
+        return self.coefs.toarray() if sparse.issparse(self.coefs) else self.coefs

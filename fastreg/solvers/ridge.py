@@ -178,7 +178,7 @@ def _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start):
         solve_path(design, np.ascontiguousarray(columns[:, t]), shifts[t : t + 1], penalty, **settings)
         for t in range(columns.shape[1])
     ]
-    coefs = [path.coefs.toarray() if hasattr(path.coefs, "toarray") else path.coefs for path in paths]
+    coefs = [path.dense_coefs() for path in paths]
     coef, intercept, gap, null, n_iter = (
         np.concatenate(parts)
         for parts in (

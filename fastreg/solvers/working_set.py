@@ -18,11 +18,11 @@ from .coordinate import residual_descent
 from .gram import GramProblem, run_paths
 from .multitask import block_descent
 
-STEP = 0.5  # ratio of alphas between stops on the way
 TALL = 10  # rows a column from which no stops are needed: too many columns in the set do no harm
 NEARLY = 0.7  # there a round's pass is dear: columns so near to violating optimality join with those that do
 NEAR = 1.2  # the same within a set, where a stop costs no pass over X
 SURE = 1.3  # on the way, a column joins where its correlation passes the threshold by so much
+FEW = 0.02  # share of a set whose joining it hardly changes what the set's own gap should be
 FIRST = 100  # columns that may join a set at once, whatever its size
 GRAM_COLUMNS = 4000  # beyond, a Gram matrix is no longer cheap to hold
 SHORT = 2.0  # non-zeros of a sparse column, in rows of the Gram matrix, that are still visited one by one
@@ -34,6 +34,7 @@ class Block:
     # Columns cost memory and come with near-exact steps: grow by little, solve well.
     growth = 0.5  # columns that may join at once, in sizes of the support
     start, share = 0.0, 0.0  # relative gap asked of a set: at first, then as a share of the whole problem's
+    step = 0.5  # ratio of alphas between stops on the way
 
     def __init__(self, design, q, yy, penalty):
         self.design, self.q, self.yy, self.penalty = design, q, yy, penalty
@@ -90,6 +91,7 @@ class SparseBlock(Block):
     # Columns are cheap and sweeps slow: grow fast, solve loosely until the set is complete.
     growth = 4.0
     start, share = 1e-2, 0.3
+    step = 0.3
 
     def __init__(self, design, q, yy, penalty, y):
         super().__init__(design, q, yy, penalty)
@@ -164,6 +166,7 @@ class WorkingSet:
         self.coef = np.zeros(q.shape)
         self.r, self.v = y, q
         self.last = None  # the alpha that the coefficients are of
+        self.complete = False  # whether the strong rule's guess at that alpha lacked only few columns
         self.warm = coef is not None
         free = np.flatnonzero((penalty.factor == 0) & (design.sq_norms > 0))
         start = np.flatnonzero(size_of(coef)) if coef is not None else free[:0]
@@ -181,7 +184,7 @@ class WorkingSet:
 
     def _refresh(self):
         """Residual and correlations with it, from scratch: one pass over X."""
-        self.r, self.v = residual(self.design, self.y, self.coef)
+        self.r, self.v = residual(self.design, self.y, self.coef, self._used())
 
     def _correlations(self):
         """X̃'r, with its signs, or the norms of its rows: what the penalty looks at."""
@@ -216,8 +219,17 @@ class WorkingSet:
         self.inside[cols[~mask]] = False
         self.block.keep(mask)
 
+    def _used(self):
+        cols = self.block.cols
+        return cols[size_of(self.coef[cols]) > 0]
+
     def _support(self):
-        return int(np.count_nonzero(size_of(self.coef[self.block.cols])))
+        return len(self._used())
+
+    def entries(self):
+        """Columns of the coefficients that are not 0, in order, and these."""
+        cols = np.sort(self._used())
+        return cols, self.coef[cols]
 
     def fit(self, alpha, tol, max_iter, polish=0.0):
         """Solve at one alpha to a relative gap; returns (gap, primal, n_iter)."""
@@ -232,14 +244,16 @@ class WorkingSet:
             last = self.penalty.alpha_max(self._correlations())
         n_iter = 0
         wide = self.design.n < TALL * self.design.p
-        while l1 > 0 and wide and last * STEP > alpha:  # on the way: one loose round each
-            last *= STEP
+        step = self.block.step
+        while l1 > 0 and wide and last * step > alpha:  # on the way: one loose round each
+            last *= step
             self._prune(last * self.penalty.l1_ratio)
             self._admit(SURE * last * self.penalty.l1_ratio)
-            n_iter += self._solve_block(last / STEP, last, 1e-4, max(1, max_iter - n_iter), 0.0)
+            n_iter += self._solve_block(last / step, last, 1e-4, max(1, max_iter - n_iter), 0.0)
             self._refresh()
         self._admit(max(2 * l1 - last * self.penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
-        inner = max(0.3 * tol, self.block.start)
+        inner = 0.3 * tol if self.complete else max(0.3 * tol, self.block.start)
+        self.complete = True
         while True:
             n_iter += self._solve_block(last, alpha, inner, max(1, max_iter - n_iter), polish)
             last = alpha
@@ -254,7 +268,13 @@ class WorkingSet:
             joined = self._admit(near)
             if not joined and inner < 1e-4 * tol:  # rounding: no more to be had
                 break
-            inner = min(inner, max(self.block.share * gap / (0.5 * self.yy), 0.3 * tol) if joined else 0.1 * inner)
+            if not joined:
+                inner *= 0.1
+            elif joined <= FEW * len(self.block.cols):
+                inner = min(inner, 0.3 * tol)
+            else:
+                self.complete = False
+                inner = min(inner, max(self.block.share * gap / (0.5 * self.yy), 0.3 * tol))
         self.last = alpha
         return gap, primal, max(1, n_iter)
 
@@ -277,9 +297,10 @@ def square_norm(design, y):
     return dot(design.weights, y * y if y.ndim == 1 else np.einsum("it,it->i", y, y))
 
 
-def residual(design, y, coef):
-    """(r, X̃'(s∘r)) of coefficients of X̃, centred: one pass over X."""
-    used = np.flatnonzero(coef if coef.ndim == 1 else coef.any(axis=1))
+def residual(design, y, coef, used=None):
+    """(r, X̃'(s∘r)) of coefficients of X̃, centred: one pass over X; ``used``: where they are not 0."""
+    if used is None:
+        used = np.flatnonzero(coef if coef.ndim == 1 else coef.any(axis=1))
     r = y - design.xw(coef[used], used)
     if design.fit_intercept:
         r -= design.average(r)
