@@ -173,6 +173,9 @@ def check_verbs(X, weight, tol=1e-12, **options):
     length = np.sqrt(plain.weights) * np.linalg.norm(reach)
     for col_weights in (None, rng.uniform(0, 2, p)) if n < 100 else ():
         same(design.row_gram(col_weights), plain.row_gram(col_weights), 2 * np.outer(length, length), tol)
+        V = rng.standard_normal((X.shape[0], 3))
+        bound = 2 * np.outer(length, np.abs(V).T @ length)
+        same(design.row_gram_times(V, col_weights), plain.row_gram(col_weights) @ V, bound, tol)
 
     for step in (None, (n + 2) // 3):
         stops = [0]

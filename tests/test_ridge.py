@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastreg import Ridge, RidgeCV
 from fastreg.design import Design
 from fastreg.solvers import ridge as solver
+from fastreg.solvers import ridge_dual
 from fastreg.solvers.ridge import solve_ridge
 from fastreg.solvers.ridge_dual import Dual
 from fastreg.solvers.ridge_systems import Primal
@@ -30,6 +31,36 @@ def value(X, y, coef, intercept, alpha, weight=None, factor=None):
 
 # ----------------------------------------------------------------------------------------------------
 # solve_ridge
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("factor", [False, True])
+def test_many_features_are_solved_without_their_matrix(monkeypatch, order, weighted, fit_intercept, factor):
+    rng = np.random.default_rng(0)
+    n, p = 500, 10000
+    X, y = np.array(rng.standard_normal((n, p)) + 1, order=order), rng.standard_normal((n, 2))
+    weight = rng.uniform(0.5, 1.5, n) if weighted else None
+    factor = rng.uniform(0.5, 1.5, p) if factor else None
+    design = Design(X, weight, fit_intercept=fit_intercept)
+    fit = solve_ridge(design, y, 2.0 * p, factor)
+    assert fit.method == "conjugate_gradient"
+    monkeypatch.setattr(ridge_dual, "FEW", n)
+    exact = solve_ridge(Design(X, weight, fit_intercept=fit_intercept), y, 2.0 * p, factor)
+    assert exact.method == "cholesky"
+    np.testing.assert_allclose(fit.coef, exact.coef, rtol=1e-7, atol=1e-9 * np.abs(exact.coef).max())
+    np.testing.assert_allclose(fit.intercept, exact.intercept, rtol=1e-7, atol=1e-9)
+    assert (fit.dual_gap <= 1e-17 * fit.null).all()
+
+
+def test_many_features_of_uneven_rows_are_solved_by_their_matrix():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 6000)) * np.logspace(0, 3, 300)[:, None]
+    y = X[:, :5].sum(axis=1) + rng.standard_normal(300)
+    fit = solve_ridge(Design(X), y, 10.0)
+    assert fit.method == "cholesky"
+    assert fit.dual_gap <= 1e-15 * fit.null
 
 
 @pytest.mark.parametrize("design", DESIGNS)

@@ -19,6 +19,7 @@ cnp.import_array()
 
 cdef enum:
     ROWS = 1024             # rows of a block: a slice of the residual stays in L1
+    CACHED = 1 << 16        # elements of a run of columns that is read twice
     PANEL = 256             # summed indices of a Gram panel: a packed panel of 500 columns fills L2
 
 
@@ -83,6 +84,30 @@ cdef void moments_task(void *context, Py_ssize_t task, int thread) noexcept nogi
             c.out[j] += acc[0]
             c.out[v.p + j] += acc[1]
             c.out[2 * v.p + j] += acc[2]
+
+
+cdef void through_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    """(X - mu) diag(b) (X - mu)' a for some columns, which stay in cache between the two products."""
+    cdef Pass *c = <Pass *> context
+    cdef View *v = &c.v
+    cdef Py_ssize_t j0 = task * c.chunk, j1 = min(v.p, j0 + c.chunk), i, j, t
+    cdef double *out = c.out + thread * c.k * (v.n + c.chunk)
+    cdef double *dots = out + c.k * v.n
+    memset(dots, 0, c.k * c.chunk * sizeof(double))
+    if v.rs != 1:
+        v.ops.row_dots(v.n, j1 - j0, v.x + j0 * v.size, v.rs, c.mu + j0, c.k, c.a, v.n, dots, c.chunk)
+        for t in range(c.k):
+            for j in range(j1 - j0):
+                dots[t * c.chunk + j] *= c.b[j0 + j]
+            for i in range(v.n):
+                out[t * v.n + i] += v.ops.row_dot(j1 - j0, v.x + (i * v.rs + j0) * v.size, NULL, c.mu + j0,
+                                                  dots + t * c.chunk)
+        return
+    for j in range(j0, j1):
+        memset(dots, 0, c.k * sizeof(double))
+        v.ops.col_dots(v.n, v.x + j * v.cs * v.size, c.mu[j], c.k, c.a, v.n, dots)
+        for t in range(c.k):
+            v.ops.col_axpy(v.n, dots[t] * c.b[j], c.mu[j], v.x + j * v.cs * v.size, out + t * v.n)
 
 
 cdef void combine_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -296,6 +321,19 @@ cdef class Dense:
         raise_if_interrupted()
         return out
 
+    def through(self, const double[:, ::1] R, const double[::1] mu, const double[::1] squares):
+        """(k, n): R (X - mu) diag(squares) (X - mu)', X read once; k <= 8."""
+        cdef Pass c
+        cdef int threads = num_threads(2.0 * self.n * self.p)
+        c.v, c.mu, c.a, c.b, c.k = self.v, &mu[0], &R[0, 0], &squares[0], R.shape[0]
+        c.chunk = max(16, min(self.p // (4 * threads), CACHED // self.n))
+        cdef cnp.ndarray out = np.zeros((threads, c.k * (self.n + c.chunk)))
+        c.out = <double *> cnp.PyArray_DATA(out)
+        with nogil:
+            parallel_for(through_task, &c, ceil_div(self.p, c.chunk), threads)
+        raise_if_interrupted()
+        return out[:, : c.k * self.n].sum(axis=0).reshape(c.k, self.n)
+
     cdef void all_columns(self, Panels *c, const double *shift, const double *mult, const double *zeros,
                           const double *root) noexcept:
         """The symmetric product of all columns over all rows, to be narrowed or extended."""
@@ -384,6 +422,9 @@ class Cast:
 
     def combine(self, cols, W, mu):
         return np.concatenate([block.combine(cols, W, mu) for _, block in self._blocks()], axis=1)
+
+    def through(self, R, mu, squares):
+        return self.combine(np.arange(self.p), self.dots(R, mu) * squares, mu)
 
     def gram(self, left, right, mu, mult, root, rows=None):
         if rows is not None:

@@ -233,6 +233,14 @@ class Design:
             mult = mult * np.sqrt(col_weights)
         return self.storage.row_gram(self.mean, mult, self.root)
 
+    def row_gram_times(self, V, col_weights=None):
+        """The product of ``row_gram`` with V (n, k), k <= 8, without making it: one pass over a dense X."""
+        squares = np.where(self.sq_norms > 0, self.mult * self.mult, 0.0)
+        if col_weights is not None:
+            squares = squares * col_weights
+        root = self.root[:, None]
+        return root * self.storage.through(np.ascontiguousarray((root * V).T), self.mean, squares).T
+
     def panels(self, rows=None):
         """Yield (start, stop, block): some rows of X̃ at a time, dense float64, not weighted."""
         rows = rows or max(1, (1 << 20) // self.p)

@@ -202,6 +202,10 @@ class Sparse:
         _combine(*self._csc, cols, W, out)
         return out.sum(axis=0) - (W @ mu)[:, None]
 
+    def through(self, R, mu, squares):
+        """(k, n): R (X - mu) diag(squares) (X - mu)'."""
+        return self.combine(np.arange(self.p), self.dots(R, mu) * squares, mu)
+
     def gram(self, left, right, mu, mult, root, rows=None):
         """(left, right): products of centred, scaled, weighted columns (see Dense.gram)."""
         s = root * root

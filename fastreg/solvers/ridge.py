@@ -33,8 +33,6 @@ from fastreg.solvers.ridge_systems import Primal
 
 __all__ = ["LeaveOneOut", "RidgeResult", "loo_ridge", "solve_ridge"]
 
-# Relative gaps below this are not worth a refinement step: 1e-20 is a relative error of 1e-10 in the fit.
-_REFINE = 1e-20
 # Penalties this far below the squared column norms don't reach a float64 Gram; nor does their certificate.
 _NEGLIGIBLE = 1e-22
 # Direct methods end far below this relative gap, unless rounding of the certificate itself is in the way.
@@ -151,10 +149,11 @@ def _by_shift(system, y, cross, null, shifts):
     return w, gap
 
 
-def _certified(system, y, cross, null, shift, refine=_REFINE):
+def _certified(system, y, cross, null, shift, refine=None):
     """Solve, certify, and refine while that pays: (w, gap)."""
     w = system.fit(y, cross, shift)
     gap, state = system.certify(y, w, shift)
+    refine = system.refine if refine is None else refine
     for _ in range(3):
         if (gap <= refine * null).all():
             break

@@ -3,7 +3,12 @@
 import numpy as np
 from scipy.linalg.lapack import dpotrs
 
-from fastreg.solvers.ridge_systems import _EPS, _TINY, cholesky, unit_columns
+from fastreg.solvers.ridge_systems import _EPS, _TINY, REFINE, cholesky, unit_columns
+
+PASS_ROWS = 25  # rows for which the matrix costs as much as one pass over X
+FEW = 8  # passes that are hardly ever enough
+AIM = 1e-20  # relative gap of conjugate gradients: as closed forms leave it
+MANY = 4  # targets for which the matrix is made in any case
 
 
 class Dual:
@@ -15,9 +20,14 @@ class Dual:
     definite at shift 0 when X has full rank. Right-hand sides are orthogonal to Q, so the answer does not see
     that eigenvalue.
 
+    The matrix costs about n / 25 passes over a dense X. Where conjugate gradients need fewer, as when many more
+    features than rows make K well conditioned, it is not made: `AIM` is the relative gap they stop at.
+
     The certificate needs one pass over X, not two: ``shift d`` is a dual feasible point whose products with
     the columns are ``shift F w`` already, and its gap is ``½ |S^½ r - shift d|²``.
     """
+
+    refine = REFINE
 
     def __init__(self, design, factor=None, lift=None):
         self.design = design
@@ -26,7 +36,17 @@ class Dual:
         self.inverse = None
         if factor is not None:
             self.inverse = np.divide(1.0, factor, out=np.zeros(design.p), where=factor > 0)[:, None]
-        self.kernel = design.row_gram(None if factor is None else self.inverse[:, 0])
+        self.basis = self.root if design.fit_intercept else self.root[:, :0]
+        self.method = "cholesky"
+        self.lift, self.kernel = lift, None
+        self._cache = (None, None)
+        self._last = None
+        if lift is not None or self.columns.size or design.n < FEW * PASS_ROWS or design.storage.is_sparse:
+            self._form_kernel()
+
+    def _form_kernel(self):
+        design, lift = self.design, self.lift
+        self.kernel = design.row_gram(None if self.inverse is None else self.inverse[:, 0])
         self.basis = self.root[:, :0]
         if self.columns.size:
             self._take_out_columns()
@@ -36,9 +56,6 @@ class Dual:
         self.lift = (trace / design.n if lift is None else lift * trace) or 1.0
         if self.basis.shape[1]:
             self.kernel += (self.lift * self.basis) @ self.basis.T
-        self.method = "cholesky"
-        self._cache = (None, None)
-        self._last = None
 
     def _take_out_columns(self):
         z = self.root * unit_columns(self.design, self.columns)
@@ -71,11 +88,42 @@ class Dual:
 
     def solve(self, right, shift):
         """(K + shift I)⁻¹ in the complement of Q."""
+        if self.kernel is None:
+            found = self._by_gradients(right, shift)
+            if found is not None:
+                self.method, self.refine = "conjugate_gradient", 100 * AIM
+                return self.outside(found)
+            self.method, self.refine = "cholesky", REFINE
+            self._form_kernel()
         found = self._factorise(shift)
         if isinstance(found, tuple):
             vectors, inverse = found
             return self.outside(vectors @ (inverse[:, None] * (vectors.T @ right)))
         return self.outside(dpotrs(found, right, lower=1)[0])
+
+    def _by_gradients(self, right, shift):
+        """`solve` by conjugate gradients, or None where the matrix is the cheaper way."""
+        weights = None if self.inverse is None else self.inverse[:, 0]
+        budget = self.design.n // PASS_ROWS
+        if shift <= 0 or right.shape[1] > MANY:
+            return None
+        x, r = np.zeros_like(right), self.outside(right)
+        step, square = r, np.einsum("ij,ij->j", r, r)
+        start = square.max()
+        target = AIM * square
+        for passes in range(1, budget + 1):
+            if (square <= target).all():
+                return x
+            image = self.outside(self.design.row_gram_times(step, weights)) + shift * step
+            curvature = np.einsum("ij,ij->j", step, image)
+            length = np.divide(square, curvature, out=np.zeros_like(square), where=curvature > 0)
+            x, r = x + length * step, r - length * image
+            last, square = square, np.einsum("ij,ij->j", r, r)
+            step = r + np.divide(square, last, out=np.zeros_like(square), where=last > 0) * step
+            # what the rate so far promises: stop early rather than late
+            if passes >= 3 and passes * np.log(AIM) < budget * np.log(max(square.max() / start, AIM)):
+                return None
+        return None
 
     def _factorise(self, shift):
         """A Cholesky factor, or (vectors, 1 / values) of a singular matrix."""

@@ -26,6 +26,8 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 _EPS = np.finfo(np.float64).eps
+# Relative gaps below this are not worth a refinement step: 1e-20 is a relative error of 1e-10 in the fit.
+REFINE = 1e-20
 _TINY = np.finfo(np.float64).tiny
 # Cholesky pivots lost this far below their diagonal mean linearly dependent columns, not small ones.
 _PIVOT = 64 * _EPS
@@ -34,12 +36,16 @@ _PIVOT = 64 * _EPS
 class System:
     """What systems in p unknowns share: the certificate.
 
+    ``refine`` is the relative gap that is good enough: answers above it are corrected once more.
+
     Parameters
     ----------
     design : Design
     factor : None or ndarray of shape (p,)
         Multiplies the shift; 0 leaves a feature unpenalised.
     """
+
+    refine = REFINE
 
     def __init__(self, design, factor=None):
         self.design, self.factor = design, factor
