@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import reference
 from hypothesis import given
+from reference import PlainDesign
 from scipy import sparse
 from sklearn.linear_model import ElasticNet
-from solver_cases import CASES, Case, text
+from solver_cases import CASES, MEATS, Case, text
 from strategies import problems
 
+from fastreg.design import Design
+from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import alpha_grid, coordinate, solve_path, working_set
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -82,6 +85,14 @@ def test_out_of_iterations(case):
     value, optimum = (case.objective(alpha, fit.coefs[0], fit.intercepts[0]) for fit in (path, best))
     assert value - optimum <= path.dual_gaps[0] + rounding
     assert path.converged[0] == (path.dual_gaps[0] <= max(case.tol, 1e-14) * path.null)
+
+
+@every_case
+def test_iterations_are_bounded(case):
+    """No way of solving spends more than max_iter, whatever it does on the way to an alpha."""
+    for max_iter in (1, 2, 7, 40):
+        for alphas in (case.top * np.array(case.shares[-1:]), case.top * np.array([0.5, case.shares[-1] / 2])):
+            assert (case.solve(alphas, max_iter=max_iter).n_iters <= max_iter).all()
 
 
 def test_out_of_iterations_is_not_converged():
@@ -190,6 +201,28 @@ def test_targets(name):
         twin = reference.multitask_objective(case.plain, Y, twin.coef, twin.intercept, l1, l2)
         assert ours == pytest.approx(together.primals[k], rel=1e-9)
         assert ours - twin <= 1.1e-6 * together.null
+
+
+@pytest.mark.parametrize("columns", [100, 50])
+def test_targets_on_correlated_columns(columns):
+    """Certified in few iterations, alone or along a path, with or without the Gram matrix of all columns."""
+    X = MEATS[:, :columns]
+    Y = np.column_stack([MEATS[:, -1], np.log(MEATS[:, -1]), MEATS[:, -1] ** 2])
+    design, plain = Design(X, standardize=True), PlainDesign(X, standardize=True)
+    for l1_ratio in (1.0, 0.9):
+        penalty = FeatureL1L2(columns, l1_ratio)
+        alphas = alpha_grid(design, Y, penalty, eps=1e-3, n_alphas=7, multitask=True)
+        path = solve_path(design, Y, alphas, penalty, tol=1e-6, max_iter=500, multitask=True)
+        assert path.converged.all()
+        for k in (3, 6):
+            single = solve_path(design, Y, alphas[k : k + 1], penalty, tol=1e-7, max_iter=500, multitask=True)
+            assert single.converged[0]
+            charges = alphas[k] * l1_ratio * np.ones(columns), alphas[k] * (1 - l1_ratio) * np.ones(columns)
+            values = [
+                reference.multitask_objective(plain, Y, fit.coefs[i], fit.intercepts[i], *charges)
+                for fit, i in ((path, k), (single, 0))
+            ]
+            assert abs(values[0] - values[1]) <= 1.1e-6 * path.null
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -189,7 +189,7 @@ def residual_descent(const double[::1] data, const cnp.int32_t[::1] indices, con
                         if w[j] != 0:
                             active[count] = j
                             count += 1
-                if effect <= 0.01 * first:      # the other columns have more to gain
+                if effect <= 0.01 * first or it >= max_iter:        # the other columns have more to gain
                     break
                 k = inner - (INNER - 1 - MEMORY)
                 if k >= 0:

@@ -11,7 +11,7 @@ import numpy as np
 from ..design import Design
 from ..penalties.features import FeatureL1L2
 from .gram import GramProblem, run_paths
-from .multitask import block_descent
+from .multitask_newton import solve_blocks
 from .path import _check_finite, takes_gram
 from .working_set import WorkingSet
 
@@ -170,7 +170,7 @@ def _fold_paths(problems, alphas, penalty, tol, max_iter, ndim):
     for (G, Q, yy, *_), inner in zip(problems, scaled, strict=True):
         Q, W, coefs = np.ascontiguousarray(Q), np.zeros(Q.shape), []
         for alpha in alphas:
-            W = block_descent(G, Q, W, inner, alpha, yy, tol, max_iter)[0]
+            W = solve_blocks(G, Q, W, inner, alpha, yy, tol, max_iter)[0]
             coefs.append(W.T)
         paths.append(np.array(coefs))
     return paths

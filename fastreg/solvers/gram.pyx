@@ -411,6 +411,7 @@ cdef struct Job:
     Py_ssize_t n_alphas
     double l1_ratio, tol, polish
     int max_iter
+    bint shared                 # max_iter by all alphas together
     double *coefs               # (n_alphas, m)
     double *gaps
     double *primals
@@ -422,10 +423,15 @@ cdef void run_job(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Problem *P = job.P
     cdef Py_ssize_t k
     cdef double alpha
+    cdef int limit, left = job.max_iter
     for k in range(job.n_alphas):
         alpha = job.alphas[k]
         P.c.l1, P.c.l2 = alpha * job.l1_ratio, alpha * (1 - job.l1_ratio)
-        job.n_iters[k] = solve(P, job.tol, job.max_iter, job.polish, &job.gaps[k], &job.primals[k])
+        # on the way no more than half of what is left, and one for each alpha to come
+        limit = left if not job.shared or k == job.n_alphas - 1 else min(left // 2, left - <int> (job.n_alphas - 1 - k))
+        job.n_iters[k] = solve(P, job.tol, max(1, limit), job.polish, &job.gaps[k], &job.primals[k])
+        if job.shared:
+            left -= job.n_iters[k]
         memcpy(job.coefs + k * P.m, P.w, P.m * sizeof(double))
         P.since_poll += 2.0 * P.m * P.m         # what every alpha costs at least
         if P.since_poll > POLL:
@@ -487,7 +493,7 @@ cdef class GramProblem:
         return self
 
 
-def run_paths(problems, grids, double tol, int max_iter, double polish=0.0):
+def run_paths(problems, grids, double tol, int max_iter, double polish=0.0, bint shared=False):
     """Paths of several problems, side by side on the threads there are.
 
     Parameters
@@ -501,6 +507,8 @@ def run_paths(problems, grids, double tol, int max_iter, double polish=0.0):
         Sweeps an alpha.
     polish : float
         Multiply-adds that a last Newton step may cost, for an answer as exact as rounding allows.
+    shared : bool
+        Whether a problem's alphas share ``max_iter``, which is then no less than their number.
 
     Returns
     -------
@@ -522,7 +530,7 @@ def run_paths(problems, grids, double tol, int max_iter, double polish=0.0):
         gaps, primals, iters = np.empty(len(grid)), np.empty(len(grid)), np.empty(len(grid), dtype=np.intc)
         results.append((coefs, gaps, primals, iters))
         job.alphas = <const double *> cnp.PyArray_DATA(grid)
-        job.tol, job.polish, job.max_iter = tol * 0.5 * job.P.yy, polish, max_iter
+        job.tol, job.polish, job.max_iter, job.shared = tol * 0.5 * job.P.yy, polish, max_iter, shared
         job.coefs = <double *> cnp.PyArray_DATA(coefs)
         job.gaps, job.primals = <double *> cnp.PyArray_DATA(gaps), <double *> cnp.PyArray_DATA(primals)
         job.n_iters = <int *> cnp.PyArray_DATA(iters)

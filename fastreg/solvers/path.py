@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from .gram import GramProblem, run_paths
-from .multitask import block_descent
+from .multitask_newton import solve_blocks
 from .result import Path
 from .working_set import WorkingSet, certificate, residual, size_of, square_norm
 
@@ -102,7 +102,7 @@ def _one(design, y, q, G, start, alphas, penalty, tol, max_iter):
     if y.ndim == 2:
         fits, W = [], np.zeros(q.shape) if start is None else start
         for alpha in alphas:
-            W, n_iter, gap, primal = block_descent(G, np.ascontiguousarray(q), W, penalty, alpha, yy, tol, max_iter)
+            W, n_iter, gap, primal = solve_blocks(G, np.ascontiguousarray(q), W, penalty, alpha, yy, tol, max_iter)
             fits.append((W, gap, primal, n_iter))
         coefs, gaps, primals, iters = (np.array(part) for part in zip(*fits, strict=True))
     else:

@@ -16,7 +16,7 @@ from fastreg._simd.dispatch import dot
 from ..penalties.features import gap as duality_gap
 from .coordinate import residual_descent
 from .gram import GramProblem, run_paths
-from .multitask import block_descent
+from .multitask_newton import solve_blocks
 
 TALL = 10  # rows a column from which no stops are needed: too many columns in the set do no harm
 NEARLY = 0.7  # there a round's pass is dear: columns so near to violating optimality join with those that do
@@ -77,11 +77,13 @@ class Block:
         """Coefficients of the columns at alpha, from ``coef`` at ``last``, and the number of iterations."""
         G, q = self._fill(), np.ascontiguousarray(self.q[self.cols])
         if coef.ndim == 2:
-            return block_descent(G, q, coef, self.sub, alpha, self.yy, tol, max_iter)[:2]
+            return solve_blocks(G, q, coef, self.sub, alpha, self.yy, tol, max_iter)[:2]
         if self.problem is None:
             self.problem = GramProblem(len(self.buffer))
         self.problem.bind(G, q, self.yy, self.sub, coef)
-        coefs, _, _, iters = run_paths([self.problem], [_between(last, alpha)], tol, max_iter, polish)[0]
+        coefs, _, _, iters = run_paths(
+            [self.problem], [_between(last, alpha)[-max_iter:]], tol, max_iter, polish, True
+        )[0]
         return coefs[-1], int(iters.sum())
 
 
@@ -245,17 +247,17 @@ class WorkingSet:
         n_iter = 0
         wide = self.design.n < TALL * self.design.p
         step = self.block.step
-        while l1 > 0 and wide and last * step > alpha:  # on the way: one loose round each
+        while l1 > 0 and wide and last * step > alpha and max_iter - n_iter > 1:  # on the way: one loose round each
             last *= step
             self._prune(last * self.penalty.l1_ratio)
             self._admit(SURE * last * self.penalty.l1_ratio)
-            n_iter += self._solve_block(last / step, last, 1e-4, max(1, max_iter - n_iter), 0.0)
+            n_iter += self._solve_block(last / step, last, 1e-4, (max_iter - n_iter) // 2, 0.0)
             self._refresh()
         self._admit(max(2 * l1 - last * self.penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
         inner = 0.3 * tol if self.complete else max(0.3 * tol, self.block.start)
         self.complete = True
         while True:
-            n_iter += self._solve_block(last, alpha, inner, max(1, max_iter - n_iter), polish)
+            n_iter += self._solve_block(last, alpha, inner, max_iter - n_iter, polish)
             last = alpha
             self._refresh()
             gap, primal = certificate(self.design, self.y, self.yy, self.r, self.v, self.coef, self.penalty, alpha)
