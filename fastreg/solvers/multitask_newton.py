@@ -3,8 +3,8 @@
 On the rows that are not 0 the objective is smooth. With ``n_j = |w_j|`` and ``u_j = w_j / n_j`` its Hessian is
 ``I_T ⊗ G`` plus, row by row, ``l1 / n_j (I - u_j u_j') + l2 I``: one Cholesky factorisation of (rows x T)^2 a step.
 A bisection on the derivative says how far to go. Rows that pass by 0 before the end of the step are left at 0 if that
-is no higher than before; steps are repeated until none does, then the worst violators of optimality join, a few at a time
-(as in gram.pyx, which does this for one task). Every step lowers the objective.
+is no higher than before; steps are repeated until none does, then the worst violators of optimality join, a few at a
+time (as in gram.pyx, which does this for one task). Every step lowers the objective.
 """
 
 import numpy as np
