@@ -24,16 +24,31 @@ if TYPE_CHECKING:
         enet_path,
         lasso_path,
     )
+    from fastreg.mlp import MLPClassifier, MLPClassifierCV, MLPRegressor, MLPRegressorCV, mlp_path
+    from fastreg.penalties import L1, L1L2, L2, MCP, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative
 
 __all__ = [
+    "Bounds",
     "ElasticNet",
     "ElasticNetCV",
+    "ExpAbs",
+    "GroupL1",
+    "L1",
+    "L1L2",
+    "L2",
     "Lasso",
     "LassoCV",
+    "MCP",
+    "MLPClassifier",
+    "MLPClassifierCV",
+    "MLPRegressor",
+    "MLPRegressorCV",
+    "MaxNorm",
     "MultiTaskElasticNet",
     "MultiTaskElasticNetCV",
     "MultiTaskLasso",
     "MultiTaskLassoCV",
+    "NonNegative",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",
@@ -41,15 +56,24 @@ __all__ = [
     "__version__",
     "enet_path",
     "lasso_path",
+    "mlp_path",
     "show_versions",
 ]
+
+# where names live that are not in fastreg.linear
+_HOMES = {
+    **dict.fromkeys(["__version__", "show_versions"], "fastreg._versions"),
+    **dict.fromkeys(["MLPClassifier", "MLPClassifierCV", "MLPRegressor", "MLPRegressorCV", "mlp_path"], "fastreg.mlp"),
+    **dict.fromkeys(
+        ["L1", "L1L2", "L2", "MCP", "Bounds", "ExpAbs", "GroupL1", "MaxNorm", "NonNegative"], "fastreg.penalties"
+    ),
+}
 
 
 def __getattr__(name):
     if name not in __all__:
         raise AttributeError(f"module 'fastreg' has no attribute {name!r}")
-    home = "fastreg._versions" if name in ("__version__", "show_versions") else "fastreg.linear"
-    value = globals()[name] = getattr(import_module(home), name)
+    value = globals()[name] = getattr(import_module(_HOMES.get(name, "fastreg.linear")), name)
     return value
 
 

@@ -58,6 +58,14 @@ ESTIMATORS = [
 # the estimators of the path solver, which share one objective and all its laws
 PATH_ESTIMATORS = [case for case in ESTIMATORS if not case.is_ridge]
 
+# networks; scikit-learn has no cross-validated ones
+NETWORKS = [
+    Estimator("MLPClassifier", {"hidden_layer_sizes": (8,), "max_iter": 30}),
+    Estimator("MLPRegressor", {"hidden_layer_sizes": (8,), "max_iter": 30}),
+    Estimator("MLPClassifierCV", {"cv": 2, "alphas": 2, "refine": 1}),
+    Estimator("MLPRegressorCV", {"cv": 2, "alphas": 2, "refine": 1}),
+]
+
 # penalties on a network's layers; shared laws run on each (strength as for weights of size 1)
 PENALTIES = [
     L1(0.3),

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
-from cases import ESTIMATORS, PATH_ESTIMATORS
+from cases import ESTIMATORS, NETWORKS, PATH_ESTIMATORS, PENALTIES
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
@@ -18,6 +18,7 @@ from sklearn.utils._test_common.instance_generator import PER_ESTIMATOR_XFAIL_CH
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastreg
+from fastreg.penalties import Penalty
 
 # the arguments that scikit-learn does not have
 MORE = {
@@ -80,9 +81,11 @@ def test_checks_outside_the_list(case, check):
 
 
 def test_every_estimator_is_in_the_table():
-    public = {name for name in fastreg.__all__ if name[0].isupper()}
-    assert all(issubclass(getattr(fastreg, name), BaseEstimator) for name in public)
-    assert public == {case.name for case in ESTIMATORS}
+    public = {name: getattr(fastreg, name) for name in fastreg.__all__ if name[0].isupper()}
+    penalties = {name for name, cls in public.items() if issubclass(cls, Penalty)}
+    assert penalties == {type(penalty).__name__ for penalty in PENALTIES}
+    assert all(issubclass(public[name], BaseEstimator) for name in public.keys() - penalties)
+    assert public.keys() - penalties == {case.name for case in ESTIMATORS + NETWORKS}
 
 
 @pytest.mark.parametrize(

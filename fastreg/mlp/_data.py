@@ -1,0 +1,90 @@
+"""How networks take X and y: the gate of `_validation`, for data that is read row by row in its own float type."""
+
+import math
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_array, validate_data
+
+from fastreg._validation import check_predict_data
+
+__all__ = ["check_network_data", "check_rows", "rows_of"]
+
+
+def check_network_data(estimator, X, y, *, reset, numeric):
+    """Check X and y for `fit` and `partial_fit`.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    X : array-like, dataframe or sparse of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    reset : bool
+        Whether to set `n_features_in_` (and `feature_names_in_`) or to check X against them.
+    numeric : bool
+        Whether y holds numbers, rather than labels.
+
+    Returns
+    -------
+    X : ndarray or CSR of float32 or float64
+        Integers become float32.
+    y : ndarray
+
+    Raises
+    ------
+    ValueError, TypeError
+        scikit-learn's own.
+    """
+    with np.errstate(all="ignore"):  # sums of finite values may overflow on the way
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype="numeric",
+            multi_output=True,
+            y_numeric=numeric,
+            reset=reset,
+        )
+        if numeric:
+            y = check_array(y, ensure_2d=False, dtype=(np.float64, np.float32), input_name="y", estimator=estimator)
+    return rows_of(X), y
+
+
+def check_rows(estimator, X):
+    """Check X for `predict`.
+
+    Returns
+    -------
+    ndarray or CSR of float32 or float64
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own.
+    """
+    if (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype.char in "fd"
+        and X.shape[0] > 0
+        and X.shape[1] == estimator.n_features_in_
+        and "feature_names_in_" not in vars(estimator)
+        and math.isfinite(np.add.reduce(X, None))
+    ):
+        return X
+    return rows_of(check_predict_data(estimator, X))
+
+
+def rows_of(X):
+    """X as networks read it: rows of float32 or float64, dense or CSR. Integers become float32."""
+    if sparse.issparse(X):
+        X = X.tocsr()
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+    if X.dtype.kind in "biu":
+        return X.astype(np.float32)
+    if X.dtype not in (np.float32, np.float64) or not X.dtype.isnative:
+        X = X.astype(np.float64)
+    return X
