@@ -126,7 +126,7 @@ def test_sparse_stays_sparse(here):
 def fit_in_python(X, y):
     from fastreg.cli.fit import fit_pipeline
 
-    return fit_pipeline(X, y, None, "lasso", None, (0.5,), 3, "min", 0), X, y
+    return fit_pipeline(X, y, None, "lasso", None, {"l1_ratios": (0.5,)}, 3, "min", 0), X, y
 
 
 @pytest.mark.parametrize("model", ["lasso", "ridge", "elastic-net"])

@@ -8,7 +8,7 @@ from command_line import failure, run
 from sklearn.model_selection import KFold
 
 import fastreg
-from fastreg.cli import demo
+from fastreg.cli import demo, demo_networks
 
 
 @pytest.fixture
@@ -20,8 +20,10 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def small_wide(monkeypatch):
-    """A quick stand-in for the wide data."""
+    """A quick stand-in for the wide data, and short training."""
     monkeypatch.setattr(demo, "wide", lambda: demo.simulated(n=40, p=100, n_true=3))
+    train = demo_networks.train
+    monkeypatch.setattr(demo_networks, "train", lambda *args: train(*args, n_epochs=3))
 
 
 def check_picture(path):
@@ -35,9 +37,10 @@ def check_picture(path):
 
 def test_demo(here, small_wide):
     said = run("demo").output
-    assert os.listdir() == ["fastreg-demo.png"]
+    assert sorted(os.listdir()) == ["fastreg-demo-networks.png", "fastreg-demo.png"]
     check_picture("fastreg-demo.png")
-    for column in demo.COLUMNS:
+    check_picture("fastreg-demo-networks.png")
+    for column in demo.COLUMNS + demo_networks.COLUMNS:
         assert column in said
     for word in (
         "Diabetes",
@@ -47,6 +50,8 @@ def test_demo(here, small_wide):
         "no penalty",
         "Lasso coefficients",
         "bmi",
+        "Digits",
+        "large, L1 + L2",
     ):
         assert word in said
 
@@ -54,7 +59,7 @@ def test_demo(here, small_wide):
 @pytest.mark.parametrize("columns", [40, 60, 200])
 def test_demo_fits_the_terminal(here, small_wide, columns):
     said = run("demo", "--out", "p.png", env={"COLUMNS": str(columns)}).output
-    tables = [line.rstrip() for line in said.splitlines() if "─" in line or "← min" in line]
+    tables = [line.rstrip() for line in said.splitlines() if "─" in line or "← min" in line or "large" in line]
     assert max(map(len, tables)) <= columns
     assert "CV error ± se" in said
 
@@ -97,3 +102,21 @@ def test_demo_says_that_simulated_data_is_simulated(monkeypatch):
     assert data.title.startswith("Simulated")
     assert data.X.shape[1] > 10 * data.X.shape[0]
     assert sum("(true)" in name for name in data.names) == 10
+
+
+def test_demo_networks_show_what_penalties_are_for():
+    """The large network learns its wrong labels; with a penalty it doesn't, does better, and gets small."""
+    data = demo_networks.digits(0)
+    assert 0.1 < data.n_wrong / len(data.y) < 0.2
+    found = {one[0]: demo_networks.train(*one, data, 0, n_epochs=60) for one in demo_networks.candidates()}
+    large, sparse = found["large"], found["large, L1"]
+    assert large.train[-1] > 0.97
+    assert large.test[-1] < 0.9
+    for name in ("large, L1", "large, L2", "large, L1 + L2"):
+        assert found[name].test[-1] > large.test[-1] + 0.02
+        assert found[name].train[-1] < 0.9
+    np.testing.assert_allclose(sparse.test[-1], sparse.model.compact().score(data.X_test, data.y_test), atol=2e-3)
+    assert sparse.model.compact().size()["bytes"] < large.model.size()["bytes"] / 2.5
+    for one, row in zip(found.values(), demo_networks.rows(found.values())):
+        assert len(row) == len(demo_networks.COLUMNS)
+        assert row[1:3] == [f"{100 * one.train[-1]:.1f} %", f"{100 * one.test[-1]:.1f} %"]

@@ -73,9 +73,12 @@ def app(ctx, debug):
 @app.command()
 @click.option("--out", type=click.Path(), default="fastreg-demo.png", show_default=True, help="The picture to write.")
 @click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True, help="Cross-validation folds.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the rows into folds.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles rows, draws weights.")
 def demo(**options):
-    """Fit lasso paths to real data, print what was found and draw it."""
+    """Fit lasso paths to real data, then networks; print what was found and draw it.
+
+    The networks' picture is beside the other, with -networks in its name.
+    """
     from fastreg.cli.demo import run
 
     run(**options)
@@ -86,10 +89,10 @@ def demo(**options):
 @click.option("--target", metavar="COL", help="Column to predict. npz: its array, y if not given; svmlight: none.")
 @click.option(
     "--model",
-    type=click.Choice(["lasso", "ridge", "elastic-net"]),
+    type=click.Choice(["lasso", "ridge", "elastic-net", "mlp"]),
     default="lasso",
     show_default=True,
-    help="Penalty.",
+    help="A linear model by its penalty, or a network.",
 )
 @click.option(
     "--alpha",
@@ -105,6 +108,10 @@ def demo(**options):
     metavar="R",
     help="Share of L1 in the elastic net, 0.5 if not given. Several: the best by CV.",
 )
+@click.option("--hidden", metavar="N,...", help="mlp: neurons of each hidden layer, 32 if not given.")
+@click.option(
+    "--penalty", type=click.Choice(["l1", "l2", "l1_l2"]), help="mlp: what its weights are charged, l1 if not given."
+)
 @click.option("--cv", type=click.IntRange(2), default=5, show_default=True, metavar="K", help="Folds.")
 @click.option(
     "--rule",
@@ -114,7 +121,13 @@ def demo(**options):
     help="Smallest CV error, or the strongest penalty within one standard error of it.",
 )
 @click.option("--drop", multiple=True, metavar="COL", help="Leave a column out. May be repeated.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the rows into folds.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Shuffles rows, draws weights.",
+)
 @click.option("--out", type=click.Path(), metavar="MODEL", help="Save the model here (.skops).")
 def fit(**options):
     """Fit a model to DATA.

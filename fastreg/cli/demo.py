@@ -1,11 +1,12 @@
-"""``fastreg demo``: lasso paths on real data, printed and drawn."""
+"""``fastreg demo``: lasso paths on real data, printed and drawn; then networks (demo_networks.py)."""
 
+import os
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from fastreg.cli import report
+from fastreg.cli import demo_networks, report
 from fastreg.cli.errors import need
 from fastreg.cli.files import atomic, check_output
 
@@ -259,6 +260,7 @@ def run(out, folds, seed):
     need("rich")
     need("matplotlib", "plot")
     picture = check_output(out, (".png",))
+    second = check_output(networks_picture(out), (".png",))
     screen = report.console()
     studies = []
     for load in (diabetes, wide):
@@ -270,4 +272,11 @@ def run(out, folds, seed):
         studies.append((data, found))
     with report.working("drawing"):
         draw(studies, picture)
-    screen.print(f"picture: {out}", soft_wrap=True)
+    demo_networks.run(screen, second, seed)
+    screen.print(f"pictures: {out}, {networks_picture(out)}", soft_wrap=True)
+
+
+def networks_picture(out):
+    """The name of the second part's picture."""
+    stem, ending = os.path.splitext(out)
+    return f"{stem}-networks{ending}"

@@ -4,16 +4,21 @@ import time
 
 import numpy as np
 
-from fastreg.cli import io, models, pipeline, report
+from fastreg.cli import io, models, network, pipeline, report
 from fastreg.cli.errors import Failure, need
 from fastreg.cli.files import check_output
 
 
-def run(data, target, model, alpha, l1_ratio, cv, rule, drop, seed, out):
+def run(data, target, model, alpha, l1_ratio, hidden, penalty, cv, rule, drop, seed, out):
     """Read, fit, print, save; arguments as on the command line."""
     alpha = pipeline.parse_alpha(alpha)
     if l1_ratio and model != "elastic-net":
         raise Failure(f"--l1-ratio is for --model elastic-net; leave it out with {model}")
+    if model != "mlp":
+        for option, value in (("--hidden", hidden), ("--penalty", penalty)):
+            if value is not None:
+                raise Failure(f"{option} is for --model mlp; leave it out with {model}")
+    hidden = network.parse_hidden(hidden or "32")
     need("rich")
     if out is not None:
         need("skops")
@@ -26,7 +31,8 @@ def run(data, target, model, alpha, l1_ratio, cv, rule, drop, seed, out):
         raise Failure(f"{data}: target {target!r} is the same in every row; choose another --target")
     start = time.perf_counter()
     with report.working(f"fitting {model}, {cv} folds"):
-        fitted = fit_pipeline(X, y, kinds, model, alpha, l1_ratio or (0.5,), cv, rule, seed)
+        choices = {"l1_ratios": l1_ratio or (0.5,), "hidden": hidden, "penalty": penalty or "l1"}
+        fitted = fit_pipeline(X, y, kinds, model, alpha, choices, cv, rule, seed)
     took = time.perf_counter() - start
     how = "given" if alpha is not None else f"rule {rule}"
     summary = pipeline.summarise(model, fitted.named_steps["model"], how, cv, y)
@@ -79,8 +85,20 @@ def read(data, target, drop):
     return X, y, kinds, target
 
 
-def fit_pipeline(X, y, kinds, name, alpha, l1_ratios, cv, rule, seed):
+def fit_pipeline(X, y, kinds, name, alpha, choices, cv, rule, seed):
     """Fit the whole pipeline.
+
+    Parameters
+    ----------
+    X, y, kinds
+        As `read` gives them.
+    name : str
+    alpha : float or None
+    choices : dict
+        'l1_ratios' of the elastic net, 'hidden' and 'penalty' of a network.
+    cv : int
+    rule : str
+    seed : int
 
     Returns
     -------
@@ -95,16 +113,34 @@ def fit_pipeline(X, y, kinds, name, alpha, l1_ratios, cv, rule, seed):
     folds = list(KFold(cv, shuffle=True, random_state=seed).split(y))
     prepare = Pipeline(pipeline.preprocessing(kinds))
     Z = prepare.fit_transform(X)
-    model = pipeline.make_model(name, alpha, l1_ratios, rule, folds, Z.shape)
-    model.fit(Z, y)
-    model.set_params(cv=cv)
+    if name == "mlp":
+        model = network.make_model(alpha, choices["hidden"], choices["penalty"], rule, folds, seed)
+        model.fit(Z, y)
+        model.set_params(regressor__cv=cv)
+        model.regressor_.set_params(cv=cv)
+    else:
+        model = pipeline.make_model(name, alpha, choices["l1_ratios"], rule, folds, Z.shape)
+        model.fit(Z, y)
+        model.set_params(cv=cv)
     return Pipeline([*prepare.steps, ("model", model)])
 
 
 def show(summary, fitted, target, took):
     """Print what was chosen."""
-    coef = fitted.named_steps["model"].coef_
     out = report.console()
+    inner = network.network_of(fitted.named_steps["model"])
+    if inner is not None:
+        rows = [
+            ["model", f"{summary.model} for {target}, {summary.rows} rows, {inner.n_features_in_} columns"],
+            ["layers", network.size_text(inner)],
+            ["penalty", f"{inner.penalty}, alpha {report.number(summary.alpha)} ({summary.how})"],
+            ["CV error", error_text(summary)],
+            ["non-zeros", network.weights_text(inner)],
+            ["time", report.seconds(took)],
+        ]
+        out.print(report.facts(rows))
+        return
+    coef = fitted.named_steps["model"].coef_
     strength = f"alpha {report.number(summary.alpha)}"
     if summary.model == "elastic-net":
         strength += f", l1_ratio {report.number(summary.l1_ratio)}"

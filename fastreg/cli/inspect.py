@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastreg.cli import models, report
+from fastreg.cli import models, network, report
 from fastreg.cli.errors import need
 from fastreg.cli.fit import error_text
 
@@ -14,6 +14,10 @@ def run(model, top):
         content = models.load(model)
     summary, fitted = content["summary"], content["pipeline"]
     estimator = fitted.named_steps["model"]
+    inner = network.network_of(estimator)
+    if inner is not None:
+        show_network(summary, content["target"], inner)
+        return
     coef, scale = estimator.coef_, fitted.named_steps["scale"].scale_
     names = fitted[:-1].get_feature_names_out()
     zeros = len(coef) - np.count_nonzero(coef)
@@ -37,3 +41,18 @@ def run(model, top):
     lines = [[str(names[j]), report.number(coef[j]), report.number(coef[j] / scale[j])] for j in order]
     out.print(f"\nLargest {len(order)} of {len(coef) - zeros} non-zero coefficients", style="bold")
     out.print(report.table(["column", "per sd", "per unit"], lines, width=out.width, optional=("per unit",)))
+
+
+def show_network(summary, target, inner):
+    """Print what a network is made of."""
+    out = report.console()
+    rows = [
+        ["model", f"{summary.model} for {target}, fitted on {summary.rows} rows"],
+        ["layers", network.size_text(inner)],
+        ["penalty", f"{inner.penalty}, alpha {report.number(summary.alpha)} ({summary.how})"],
+        ["CV error", error_text(summary)],
+        ["non-zeros", network.weights_text(inner)],
+        ["stationary", f"up to {inner.stationarity_:.1e} of a unit of the gradient"],
+    ]
+    out.print(report.facts(rows))
+    out.print(network.layer_table(inner, out.width))

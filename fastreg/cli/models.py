@@ -72,6 +72,7 @@ def load(path):
         Not a fastreg model, or types in it that are not trusted; nothing of it has been run.
     """
     from sklearn.pipeline import Pipeline
+    from sklearn.utils.validation import check_is_fitted
 
     from fastreg.cli.pipeline import Summary
 
@@ -84,7 +85,7 @@ def load(path):
         if content["format"] != FORMAT or not isinstance(content["pipeline"], Pipeline):
             raise ValueError("its content is something else")
         content["summary"] = Summary(**content["summary"])
-        content["pipeline"].named_steps["model"].coef_  # noqa: B018  an unfitted model has none
+        check_is_fitted(content["pipeline"].named_steps["model"])
     except need("skops.io.exceptions").UntrustedTypesFoundException as error:
         names = one_line(error).partition(":")[2].strip(" .[]") or one_line(error)
         raise Failure(f"{path} holds types that are not trusted ({names}); nothing of it was run") from error

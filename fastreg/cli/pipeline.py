@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from fastreg.cli import network
 from fastreg.cli.errors import Failure
 
 NAMES = {"lasso": "LassoCV", "elastic-net": "ElasticNetCV", "ridge": "RidgeCV"}
@@ -61,26 +62,27 @@ class Summary:
     model : str
     how : str
         How alpha was found: ``"given"``, or ``"rule ..."``.
-    alpha, l1_ratio : float
+    alpha : float
+    l1_ratio : float or None
     cv_error, cv_se : float
         Mean squared error over folds at `alpha`, and its standard error.
     folds, rows : int
     variance : float
         Of the target: the error of predicting its mean.
-    gap : float
-        Duality gap over the objective at zero coefficients.
+    gap : float or None
+        Duality gap over the objective at zero coefficients; networks have none, and no l1_ratio.
     """
 
     model: str
     how: str
     alpha: float
-    l1_ratio: float
+    l1_ratio: float | None
     cv_error: float
     cv_se: float
     folds: int
     rows: int
     variance: float
-    gap: float
+    gap: float | None
 
     @property
     def r2(self):
@@ -136,6 +138,20 @@ def make_model(name, alpha, l1_ratios, rule, folds, shape):
 
 def summarise(name, model, how, n_folds, y):
     """The `Summary` of a fitted model."""
+    if name == "mlp":
+        error, se = network.errors(model, y)
+        return Summary(
+            model=name,
+            how=how,
+            alpha=model.regressor_.alpha_,
+            l1_ratio=None,
+            cv_error=error,
+            cv_se=se,
+            folds=n_folds,
+            rows=len(y),
+            variance=float(np.var(y)),
+            gap=None,
+        )
     curve = model.cv_results_
     ratios = np.atleast_1d(curve["l1_ratios"])
     l1_ratio = float(getattr(model, "l1_ratio_", 1.0 if name == "lasso" else 0.0))

@@ -285,9 +285,12 @@ class BaseMLP(Inspection, BaseEstimator):
     def __getstate__(self):
         state = dict(super().__getstate__())
         trainer = state.pop("_trainer", None)
-        state.pop("_net", None)
+        for name in ("_net", "_charges"):
+            state.pop(name, None)
         if trainer is not None:
             state["_optimizer_state"] = trainer.get_state()
+        if "_settings" in state:
+            state["_settings"] = state["_settings"][:1]  # of what state is, in plain types
         if "coefs_" in state:
             state["coefs_"] = [w if sparse.issparse(w) else np.ascontiguousarray(w) for w in state["coefs_"]]
         return state

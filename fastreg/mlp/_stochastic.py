@@ -153,7 +153,8 @@ def train(model, net, trainer, charges, data, validate, random_state, incrementa
                     break
                 progress.count = 0
         else:
-            if not incremental:
+            # a cosine is at 0 by then: that is the end it was made for
+            if not incremental and schedule.kind != "cosine":
                 warnings.warn(
                     f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the optimization hasn't "
                     "converged yet. Increase max_iter or tol.",

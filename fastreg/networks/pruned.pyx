@@ -54,7 +54,7 @@ cdef void run_panel(const Work *w, Py_ssize_t first, real *a, real *b) noexcept 
     cdef real *out = <real *>w.out + first * K
     cdef real *swap
     cdef fr_product product
-    cdef int l
+    cdef int depth
     memset(&product, 0, sizeof(fr_product))
     product.n, product.ldb, product.ldc = (rows + width - 1) // width * width, run, run
     product.finish = w.net.store
@@ -68,13 +68,13 @@ cdef void run_panel(const Work *w, Py_ssize_t first, real *a, real *b) noexcept 
         for i in range(w.n_used):
             for p in range(rows, product.n):
                 a[i * run + p] = 0
-    for l in range(w.n_layers):
+    for depth in range(w.n_layers):
         for p in range(product.n):
-            a[w.layers[l].n_in * run + p] = 1
-        product.m, product.k, product.b, product.c = w.layers[l].n_out, w.layers[l].n_in + 1, a, b
-        w.net.sparse_product(&product, &w.layers[l].rows, 0, product.m)
-        if w.layers[l].activate:
-            w.layers[l].activate(product.m, product.n, run, b, NULL)
+            a[w.layers[depth].n_in * run + p] = 1
+        product.m, product.k, product.b, product.c = w.layers[depth].n_out, w.layers[depth].n_in + 1, a, b
+        w.net.sparse_product(&product, &w.layers[depth].rows, 0, product.m)
+        if w.layers[depth].activate:
+            w.layers[depth].activate(product.m, product.n, run, b, NULL)
         swap = a
         a = b
         b = swap
@@ -116,7 +116,7 @@ cdef class PrunedNetwork:
 
     def __init__(self, weights, biases, activations, used):
         cdef PanelLayer *layer
-        cdef int l
+        cdef int depth
         if len(weights) > MOST_LAYERS:
             raise ValueError(f"At most {MOST_LAYERS} layers; got {len(weights)}.")
         self.dtype, self.n_layers, self.kept = weights[0].dtype, len(weights), []
@@ -124,10 +124,11 @@ cdef class PrunedNetwork:
         self.widest, self.work = max(len(used), *(W.shape[1] for W in weights)), 0
         cdef const fr_net *net = &kernels.net32 if self.dtype == np.float32 else &kernels.net64
         cdef cnp.ndarray start, index, value
-        for l in range(self.n_layers):
-            W, layer = weights[l], &self.layers[l]
+        for depth in range(self.n_layers):
+            W, layer = weights[depth], &self.layers[depth]
             layer.n_in, layer.n_out = W.shape
-            rows = sparse.csr_array(sparse.hstack([sparse.csr_array(W.T), sparse.csr_array(biases[l][:, None])], format="csr"))
+            bias = sparse.csr_array(biases[depth][:, None])
+            rows = sparse.hstack([sparse.csr_array(W.T), bias], format="csr")
             start = np.ascontiguousarray(rows.indptr, dtype=np.intp)
             index = np.ascontiguousarray(rows.indices, dtype=np.int32)
             value = np.ascontiguousarray(rows.data, dtype=self.dtype)
@@ -136,8 +137,8 @@ cdef class PrunedNetwork:
             layer.rows.index = <int32_t *>cnp.PyArray_DATA(index)
             layer.rows.value = cnp.PyArray_DATA(value)
             layer.activate = NULL
-            if l < self.n_layers - 1 and activations[l] != "identity":
-                layer.activate = find_activation(net, activations[l])
+            if depth < self.n_layers - 1 and activations[depth] != "identity":
+                layer.activate = find_activation(net, activations[depth])
             self.work += value.size
 
     def raw(self, X):
