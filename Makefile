@@ -18,10 +18,10 @@ define NEW_VENV
 	touch $@
 endef
 
-.PHONY: help demo test test-oldest lint format build bench sanitize clean
+.PHONY: help demo test test-oldest lint format build bench docs sanitize clean
 
 help:
-	@echo "make demo | test | test-oldest | lint | format | build | bench | sanitize | clean   (see CONTRIBUTING.md)"
+	@echo "make demo | test | test-oldest | lint | format | build | bench | docs | sanitize | clean   (see CONTRIBUTING.md)"
 
 demo: build
 	$(BIN)/fastreg demo $(ARGS)
@@ -52,6 +52,10 @@ bench: $(BENCH)/install.stamp
 	$(BENCH)/bin/python setup.py --quiet build_ext --inplace
 	$(BENCH)/bin/python -m bench.run $(ARGS)
 
+# Pages in docs/_build; a warning is an error.
+docs: build .venv/docs.stamp
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build $(ARGS)
+
 .venv/venv.stamp:
 	$(call NEW_VENV,.venv)
 
@@ -70,6 +74,10 @@ bench: $(BENCH)/install.stamp
 
 .venv/lint.stamp: pyproject.toml .venv/venv.stamp
 	$(BIN)/pip install --quiet --group lint
+	touch $@
+
+.venv/docs.stamp: pyproject.toml .venv/install.stamp
+	$(BIN)/pip install --quiet --group docs
 	touch $@
 
 .venv-oldest/venv.stamp:
@@ -104,6 +112,7 @@ sanitize: .venv/install.stamp .venv/test.stamp
 		$(BIN)/pytest -p no:cacheprovider $(SANITIZE_TESTS) $(ARGS)
 
 clean:
+	rm -rf docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .venv .venv-oldest $(BENCH)
 	find fastreg \( -name '*.so' -o -name '*.pyd' \) -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

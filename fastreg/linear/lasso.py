@@ -68,7 +68,7 @@ class ElasticNet(SparseLinearRegressor):
     converged_ : bool or ndarray of shape (n_targets,)
         Whether the gap asked for was reached.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Only when X had string column names.
     """
 
@@ -222,7 +222,7 @@ class Lasso(ElasticNet):
     converged_ : bool or ndarray of shape (n_targets,)
         Whether the gap asked for was reached.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Only when X had string column names.
 
     Examples

@@ -63,7 +63,7 @@ class MultiTaskElasticNet(SparseLinearRegressor):
     converged_ : bool
         Whether the gap asked for was reached.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Only when X had string column names.
     """
 
@@ -204,7 +204,7 @@ class MultiTaskLasso(MultiTaskElasticNet):
     converged_ : bool
         Whether the gap asked for was reached.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Only when X had string column names.
     """
 

@@ -62,7 +62,7 @@ class MultiTaskLassoCV(PathCV):
     n_iter_ : int
     converged_ : bool
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Only when X had string column names.
     """
 
@@ -167,7 +167,7 @@ class MultiTaskElasticNetCV(PathCV):
     n_iter_ : int
     converged_ : bool
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Only when X had string column names.
     """
 

@@ -85,7 +85,7 @@ class Ridge(LinearRegressor):
         different alphas or singular wide X; conjugate gradients for big sparse X; coordinate descent for
         bounds.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Only when X had string column names.
 
     Notes

@@ -225,8 +225,10 @@ class RidgeClassifierCV(RidgeSearch, RidgeLabels):
         Parameters
         ----------
         X : array-like, dataframe or sparse of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,), or a 0/1 indicator of shape (n_samples, n_classes) for
-        multilabel sample_weight : float or array-like of shape (n_samples,), default=None **params : dict
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Class labels, or a 0/1 indicator (multilabel).
+        sample_weight : float or array-like of shape (n_samples,), default=None
+        **params : dict
             Metadata for the scorer and the splitter, with scikit-learn's metadata routing enabled.
 
         Returns
