@@ -91,7 +91,7 @@ ATTRIBUTES = """coefs_ : list of ndarray of shape (n_in, n_out)
     out_activation_ : str
         What makes predictions of raw ones.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Only when X had string column names."""
 
 

@@ -210,7 +210,7 @@ ATTRIBUTES = """alpha_ : float
     coefs_, intercepts_, n_iter_, n_zeros_, stationarity_
         Those of `estimator_`.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Only when X had string column names."""
 
 
