@@ -65,6 +65,16 @@ cdef void dots_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
                 c.out[t * v.p + j] += acc[t]
 
 
+cdef void some_dots_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    # Some contiguous columns, one residual.
+    cdef Pass *c = <Pass *> context
+    cdef View *v = &c.v
+    cdef Py_ssize_t j, j1 = min(c.m, (task + 1) * c.chunk)
+    for j in range(task * c.chunk, j1):
+        c.out[j] = 0
+        v.ops.col_dots(v.n, v.x + c.cols[j] * v.cs * v.size, c.mu[c.cols[j]], 1, c.a, v.n, c.out + j)
+
+
 cdef void moments_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Pass *c = <Pass *> context
     cdef View *v = &c.v
@@ -305,6 +315,21 @@ cdef class Dense:
         raise_if_interrupted()
         return out
 
+    def some_dots(self, const Py_ssize_t[::1] cols, const double[::1] r, const double[::1] mu):
+        """(m,): r' (X[:, cols] - mu); where rows are contiguous, a pass over all columns."""
+        if self.v.rs != 1:
+            return self.dots(np.asarray(r)[None, :], mu)[0, np.asarray(cols)]
+        cdef cnp.ndarray out = np.empty(cols.shape[0])
+        cdef Pass c
+        cdef int threads = num_threads(1.0 * self.n * cols.shape[0])
+        if cols.shape[0]:
+            c.v, c.mu, c.a, c.cols, c.m, c.chunk = self.v, &mu[0], &r[0], &cols[0], cols.shape[0], 4
+            c.out = <double *> cnp.PyArray_DATA(out)
+            with nogil:
+                parallel_for(some_dots_task, &c, ceil_div(c.m, c.chunk), threads)
+            raise_if_interrupted()
+        return out
+
     def combine(self, const Py_ssize_t[::1] cols, const double[:, ::1] W, const double[::1] mu):
         """(k, n): sums over columns of W[k, j] (x[:, cols[j]] - mu[j])."""
         cdef cnp.ndarray out = np.zeros((W.shape[0], self.n))
@@ -366,14 +391,22 @@ cdef class Dense:
             c.left.cols, c.m = &b[0], b.shape[0]
         return run_panels(&c)
 
-    def gram_about(self, const double[::1] shift, const double[::1] root, const double[:, ::1] extra, rows=None):
-        """(p + k, p + k): Gram matrix of the columns about ``shift`` and k further ones, rows weighted by root^2."""
+    def gram_about(self, const double[::1] shift, const double[::1] root, const double[:, ::1] extra, rows=None,
+                   cols=None):
+        """(m + k, m + k): Gram matrix of m columns (all, or ``cols``) about ``shift`` (p,), and of k further ones.
+
+        Rows are weighted by root^2.
+        """
         cdef Panels c
-        cdef const Py_ssize_t[::1] r
+        cdef const Py_ssize_t[::1] r, a
         cdef const double[::1] zeros = np.zeros(self.n), ones = np.ones(self.p)
         self.all_columns(&c, &shift[0], &ones[0], &zeros[0], &root[0])
         c.n_extra, c.extra, c.ld_extra = extra.shape[0], &extra[0, 0], self.n
-        c.m = c.width = self.p + c.n_extra
+        if cols is not None:
+            a = cols
+            c.left.cols, c.m = &a[0], a.shape[0]
+        c.m += c.n_extra
+        c.width = c.m
         if rows is not None:
             r = rows
             c.left.rows, c.rows = &r[0], r.shape[0]
@@ -420,6 +453,9 @@ class Cast:
     def dots(self, R, mu):
         return sum(block.dots(np.ascontiguousarray(R[:, i]), mu) for i, block in self._blocks())
 
+    def some_dots(self, cols, r, mu):
+        return self.dots(r[None, :], mu)[0, cols]
+
     def combine(self, cols, W, mu):
         return np.concatenate([block.combine(cols, W, mu) for _, block in self._blocks()], axis=1)
 
@@ -431,11 +467,12 @@ class Cast:
             return Cast(self.X[rows]).gram(left, right, mu, mult, root[rows])
         return sum(block.gram(left, right, mu, mult, root[i]) for i, block in self._blocks())
 
-    def gram_about(self, shift, root, extra, rows=None):
+    def gram_about(self, shift, root, extra, rows=None, cols=None):
         if rows is not None:
-            return Cast(self.X[rows]).gram_about(shift, root[rows], np.ascontiguousarray(extra[:, rows]))
+            return Cast(self.X[rows]).gram_about(shift, root[rows], np.ascontiguousarray(extra[:, rows]), cols=cols)
         return sum(
-            block.gram_about(shift, root[i], np.ascontiguousarray(extra[:, i])) for i, block in self._blocks()
+            block.gram_about(shift, root[i], np.ascontiguousarray(extra[:, i]), cols=cols)
+            for i, block in self._blocks()
         )
 
     def row_gram(self, mu, mult, root):

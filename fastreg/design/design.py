@@ -202,13 +202,39 @@ class Design:
     def xt_r(self, R):
         """X̃'(s∘R) for R (n,) or (n, k) of weighted mean 0: (p,) or (p, k)."""
         if R.ndim == 1:
-            out = self.storage.dots((self.weights * R)[None, :], self.mean)[0] * self.mult
-            out[self.sq_norms == 0] = 0
-            return out
+            return self.xt(self.weights * R)
         weighted = np.ascontiguousarray((self.weights[:, None] * R).T)
         out = self.storage.dots(weighted, self.mean) * self.mult
         out[:, self.sq_norms == 0] = 0
         return out.T
+
+    def xt(self, u, cols=None):
+        """X̃'u for u (n,) that sums to 0 where there is an intercept: (p,), or for some columns."""
+        if cols is not None:
+            return self.storage.some_dots(cols, u, self.mean) * self.mult[cols]
+        out = self.storage.dots(u[None, :], self.mean)[0] * self.mult
+        out[self.sq_norms == 0] = 0
+        return out
+
+    def first_xt(self, u):
+        """X̃'u, in the pass that makes the column statistics."""
+        return self._pass(np.divide(u, self.weights, out=np.zeros(self.n), where=self.weights > 0))
+
+    def reweighted(self, h, cols, other=None, rows=None):
+        """Of some columns, for weights h in place of the design's: X̃'hX̃ and X̃'h, or with ``other`` the cross product.
+
+        ``rows`` are the rows to sum over (None: all).
+        """
+        root, mult = np.sqrt(h), self.mult
+        if other is not None:
+            return self.storage.gram(cols, other, self.mean, mult, root, rows)
+        ones = np.ones((1, self.n))
+        where = {} if rows is None else {"rows": rows}
+        joint = self.storage.gram_about(self.mean, root, ones, cols=cols, **where)
+        G, th = joint[:-1, :-1], joint[-1, :-1]
+        if self.standardize:
+            G, th = G * np.outer(mult[cols], mult[cols]), th * mult[cols]
+        return G, th
 
     def xw(self, W, cols=None):
         """X̃[:, cols] W for W (m,) or (m, k): (n,) or (n, k)."""

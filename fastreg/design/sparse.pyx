@@ -228,6 +228,25 @@ class Sparse:
             out -= np.outer(a, v) + np.outer(u, b) - total * np.outer(u, v)
         return out * np.outer(mult[left], mult[right])
 
+    def some_dots(self, cols, r, mu):
+        """(m,): r' (X[:, cols] - mu)."""
+        return Sparse(self.X[:, cols]).dots(r[None, :], mu[cols])[0]
+
+    def gram_about(self, shift, root, extra, cols):
+        """(m + k, m + k): Gram matrix of some columns about ``shift`` (p,) and of k further ones (see Dense)."""
+        part, m = Sparse(self.X[:, cols]), len(cols)
+        extra = extra * root
+        out = np.empty((m + len(extra), m + len(extra)))
+        zeros = np.zeros(m)
+        out[m:, m:] = np.einsum("ki,li->kl", extra, extra)
+        G = part.gram(None, None, zeros, np.ones(m), root)
+        weighted = part.dots(np.vstack([root, extra]) * root, zeros)
+        mean, total = shift[cols], float((root * root).sum())
+        out[:m, :m] = G - np.outer(mean, weighted[0]) - np.outer(weighted[0], mean) + total * np.outer(mean, mean)
+        out[m:, :m] = weighted[1:] - np.outer((extra * root).sum(axis=1), mean)
+        out[:m, m:] = out[m:, :m].T
+        return out
+
     def row_gram(self, mu, mult, root):
         """(n, n): products of centred rows, column j scaled by mult[j], row i by root[i]."""
         out = np.zeros((self.n, self.n))

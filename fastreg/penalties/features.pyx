@@ -159,3 +159,31 @@ def gap(v, w, norms, penalty, double alpha, double rr, double yr, double yy):
     with nogil:
         value = duality_gap(m, &vv[0], &ww[0], &nn[0], &c, rr, yr, yy, &primal)
     return value, primal
+
+
+def dual_charge(const double[::1] v, const double[::1] w, penalty, double alpha, const double[::1] rounding):
+    """What the penalty takes off a dual value, for v = X'u: (scale, charge, extra).
+
+    ``scale`` is the largest in [0, 1] at which the dual point is feasible, ``charge`` the sum of conjugates there.
+    ``rounding[j]`` is what may be left of v_j where nothing is charged; it counts as ``extra``, at the size of w_j.
+    """
+    cdef Charges c
+    cdef const double[::1] f = penalty.factor, lo = penalty.lower, hi = penalty.upper
+    cdef Py_ssize_t j, m = v.shape[0]
+    cdef double scale = 1, total = 0, extra = 0, t
+    c.l1, c.l2 = alpha * penalty.l1_ratio, alpha * (1 - penalty.l1_ratio)
+    c.factor, c.lower, c.upper = &f[0], &lo[0], &hi[0]
+    with nogil:
+        for j in range(m):
+            t = fabs(v[j]) - c.l1 * f[j]
+            if t <= 0 or c.l2 * f[j] > 0 or (c.upper[j] < INFINITY if v[j] > 0 else c.lower[j] > -INFINITY):
+                continue
+            if t <= rounding[j]:
+                extra += t * fabs(w[j])
+            else:
+                scale = min(scale, c.l1 * f[j] / fabs(v[j]))
+        for j in range(m):
+            t = conjugate(scale * v[j], &c, j)
+            if t < INFINITY:
+                total += t
+    return scale, total, extra

@@ -137,6 +137,22 @@ cdef double extrapolate(double[:, ::1] ws, double[:, ::1] rs, double[::1] sums, 
     return S + t * sums[0]
 
 
+def column_sums(const double[::1] data, const cnp.int32_t[::1] indices, const cnp.int64_t[::1] indptr,
+                const double[::1] root):
+    """Of packed columns: their products with ``root``, and their squares."""
+    cdef Py_ssize_t m = indptr.shape[0] - 1, j, e
+    cdef double a, b
+    cdef double[::1] sums = np.empty(m), squares = np.empty(m)
+    with nogil:
+        for j in range(m):
+            a = b = 0
+            for e in range(indptr[j], indptr[j + 1]):
+                a += data[e] * root[indices[e]]
+                b += data[e] * data[e]
+            sums[j], squares[j] = a, b
+    return np.asarray(sums), np.asarray(squares)
+
+
 def residual_descent(const double[::1] data, const cnp.int32_t[::1] indices, const cnp.int64_t[::1] indptr,
                      const double[::1] means, const double[::1] norms, const double[::1] y, double[::1] r,
                      double[::1] w, penalty, double alpha, double S, double tol, int max_iter, double budget):
