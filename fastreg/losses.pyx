@@ -287,7 +287,23 @@ cdef class Tweedie(LogLink):
     def conjugate(self, u, y):
         if self.power in (1, 2):
             return (Poisson() if self.power == 1 else Gamma()).conjugate(u, y)
-        return None
+        if not self.convex:
+            return None
+        # No closed form: the raw prediction at which the slope is u, by Newton steps on a monotone function.
+        a, b = 2 - self.power, 1 - self.power
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            positive = y > 0
+            zero = np.where(u > 0, u * (np.log(u) - 1) / a, np.where(u == 0, 0.0, np.inf))      # y = 0
+            r = np.log(np.where(positive, y, 1.0))
+            for _ in range(100):
+                A, B = np.exp(a * r), y * np.exp(b * r)
+                step = np.clip((u - A + B) / (a * A - b * B), -1, 1)
+                r = r + np.where(positive, step, 0)
+                if not (np.abs(step[positive]) > 1e-12).any():
+                    break
+            A, B = np.exp(a * r), y * np.exp(b * r)
+            constant = np.where(positive, np.exp(a * np.log(np.where(positive, y, 1.0))), 0) / (a * b)
+            return np.where(positive, u * r - A / a + B / b - constant, zero)
 
 
 cdef class Logistic(Loss):

@@ -221,13 +221,13 @@ def test_fenchel_young(case):
     gradient = loss(raw, y)[1]
     at_gradient = loss.conjugate(gradient, y)
     if at_gradient is None:
-        assert case.startswith("tweedie")
+        assert not loss.convex
         return
     other = data(case, seed=3)[1]
     pairing = [np.sum(gradient * r, axis=1) if r.ndim == 2 else gradient * r for r in (raw, other)]
     np.testing.assert_allclose(plain(raw, y) + at_gradient, pairing[0], rtol=1e-10, atol=1e-10)
     assert (plain(other, y) + at_gradient - pairing[1] >= -1e-10).all()
-    if case not in ("squared", "softmax"):
+    if case not in ("squared", "softmax", "tweedie"):  # the domains of others have an end
         assert np.isinf(loss.conjugate(np.where(gradient < 0, -1e3, 1e3), y)).any()
 
 

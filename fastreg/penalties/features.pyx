@@ -116,7 +116,7 @@ class FeatureL1L2:
     def value(self, coef, alpha):
         """Penalty of ``coef``, (p,) or rows (p, T)."""
         size = np.abs(coef) if coef.ndim == 1 else np.linalg.norm(coef, axis=1)
-        return alpha * (self.factor @ (self.l1_ratio * size + (1 - self.l1_ratio) / 2 * size**2))
+        return alpha * float((self.factor * (self.l1_ratio * size + (1 - self.l1_ratio) / 2 * size**2)).sum())
 
     def prox(self, z, step, alpha):
         """Minimiser of ``(w - z)^2 / 2 + step * penalty(w)``, coordinate by coordinate; step scalar or (p,)."""

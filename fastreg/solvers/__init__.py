@@ -1,7 +1,8 @@
 """Solvers: one file an algorithm; they see a Design and a penalty, and return a Path or a Result."""
 
 from .folds import cv_errors
+from .glm_path import glm_alpha_grid, solve_glm
 from .path import alpha_grid, solve_path
 from .result import Path, Result
 
-__all__ = ["Path", "Result", "alpha_grid", "cv_errors", "solve_path"]
+__all__ = ["Path", "Result", "alpha_grid", "cv_errors", "glm_alpha_grid", "solve_glm", "solve_path"]

@@ -1,195 +1,26 @@
 """Working-set prox-Newton: any smooth loss of a linear predictor, with L1, L2, factors and bounds.
 
-The objective is ``sum_i s_i l(eta_i, y_i) + penalty(w)`` with ``eta = X̃w + b + offset``. A step replaces the loss by its
-quadratic model, ``h_i/2 (eta_i - z_i)^2`` with ``z = eta - g/h``: a weighted lasso, whose free intercept drops out by
-centring on the h-weighted mean (Friedman, Hastie, Tibshirani, 2010). It is solved on the set's weighted Gram matrix, or by
-coordinate descent on the residual for sparse columns; a line search on the cached ``X̃δ`` makes it a descent method
+The objective is ``sum_i s_i l(eta_i, y_i) + penalty(w)`` with ``eta = X̃w + b + offset``. A step minimises the loss's
+quadratic model (newton_model.py) on a set of columns; a line search on the cached ``X̃δ`` makes it a descent method
 (Lee, Sun, Saunders, 2014). Which columns are in the set, and how they come and go, is working_set.py's.
 
-The certificate is the duality gap at ``u = -g``, made feasible: a Newton correction ``u - h∘(X̃_F c + c_0)`` gives it sum 0
-and no correlation with the columns that nothing is charged on, without leaving the conjugate's domain; a scale does the
-rest. Losses whose conjugate is not known get the decrease that coordinate steps could still make.
+The certificate is the duality gap at ``u = -g``, made feasible: a Newton correction ``u - h∘(X̃_F c + c_0)`` gives it
+sum 0 and no correlation with the columns that nothing is charged on, without leaving the conjugate's domain; a scale
+does the rest. Losses without a conjugate get the decrease that steps on single coordinates could still make.
 """
 
 import numpy as np
 
-from ..penalties import dual_charge
-from .coordinate import column_sums, residual_descent
-from .gram import GramProblem, run_paths
-from .working_set import FIRST, GRAM_COLUMNS, SHORT, STEP, SURE, TALL, Block, WorkingSet
+from fastreg._simd.dispatch import dot
+
+from ..penalties.features import dual_charge
+from .newton_model import NewtonBlock, Predictor, SparseNewtonBlock, WideBlock
+from .working_set import SURE, TALL, WorkingSet
 
 NEAR = 0.01  # change of curvature, as a share of all, up to which a model is always good for a step
-SAMPLE = 30  # rows a column of the sample that first models are made of
-TRACE = False
-FAR = 0.02  # relative gap from which on models are made of all rows
-FLAT = 1e-4  # curvature of a row, in units of its slope, that is the least: rows far off tell nothing of what is near
+FAR = 0.02  # relative gap down to which models may be made of a sample of the rows
+WIDE = 1500  # columns from which a ridge penalty's Newton steps are solved by conjugate gradients
 ARMIJO = 1e-2  # share of the predicted decrease that a step must make
-
-
-def dot(a, b):
-    """Product of two vectors, without BLAS: its threads would go on spinning beside ours."""
-    return float(np.einsum("i,i->", a, b))
-
-
-class Predictor:
-    """Predictions, and the loss there: what a step on any set of columns moves."""
-
-    def __init__(self, design, loss, y, offset):
-        self.design, self.loss, self.y, self.s = design, loss, y, design.weights
-        self.offset = np.zeros(design.n) if offset is None else np.asarray(offset, dtype=np.float64)
-        self.curved = loss.convex
-        self.set_intercept()
-
-    def set_intercept(self):
-        """The best constant, where there is an intercept."""
-        self.b = 0.0
-        self.linear = np.zeros(self.design.n)  # X̃w
-        if self.design.fit_intercept:
-            start = self.loss.null_raw(self.y, self.s)
-            self.b = float(np.clip(start, -30, 30) if not np.isfinite(start) else start) - dot(self.s, self.offset)
-        self.evaluate()
-        if self.design.fit_intercept and self.offset.any():
-            self.center(100)
-
-    def at(self, eta):
-        """(loss, gradient, curvature) of predictions, weighted."""
-        return self.loss(eta, self.y, self.s)
-
-    def evaluate(self):
-        self.value, self.g, self.h = self.at(self.linear + self.b + self.offset)
-
-    def center(self, steps=3):
-        """The exact intercept of these coefficients, by Newton steps inside a bracket."""
-        low, high, reach = -np.inf, np.inf, 4.0
-        for _ in range(steps):
-            slope, size = float(self.g.sum()), float(np.abs(self.g).sum())
-            if abs(slope) <= 1e-13 * size or not np.isfinite(slope):
-                break
-            low, high = (self.b, high) if slope < 0 else (low, self.b)
-            total = float(self.h.sum())
-            step = -slope / total if total > 0 else -np.copysign(np.inf, slope)
-            b = self.b + min(max(step, -reach), reach)
-            reach *= 2
-            if not low < b < high:
-                b = 0.5 * (low + high)
-                if not low < b < high:
-                    break
-            self.b = b
-            self.evaluate()
-
-    def model(self):
-        """(h, u) of the quadratic model, each with the sum it has: curvatures that no division suffers from."""
-        h = np.maximum(self.h, FLAT * np.abs(self.g))
-        positive = h > 0
-        if not positive.all():  # rows of weight 0, or beyond the reach of floating point
-            h[~positive] = 1e-8 * h.sum() / len(h) if positive.any() else 1.0
-        return h, -self.g
-
-
-class NewtonBlock(Block):
-    """A set of columns, the loss's quadratic model on them, and its minimum.
-
-    The model's curvatures are those of some predictions before while they are near (or of a sample of the rows, while
-    the fit is far): only their Gram matrix is dear, the gradient is always exact.
-    """
-
-    def __init__(self, design, penalty):
-        super().__init__(design, None, 0.0, penalty)
-        self.h = self.rows = None
-        self.mean = np.zeros(0)
-
-    def adopt(self, h, far, near):
-        """Curvatures for the model, where those it has are too far off."""
-        H = float(h.sum())
-        h = h / H
-        m, n = len(self.cols), self.design.n
-        # A step leaves about this share of the error, the gap that of the gap.
-        drift = np.inf if self.h is None else float(np.abs(h - self.h).sum())
-        if drift <= near and self.rows is None:
-            return
-        self.h, self.H, self.filled, self.problem, self.rows = h, H, 0, None, None
-        stride = n // max(SAMPLE * m, 1000)
-        if far and stride > 1 and not self.design.storage.is_sparse:
-            self.rows = np.arange(np.random.default_rng(0).integers(stride), n, stride)
-            self.h = h / h[self.rows].sum()
-        self.mean = np.zeros(0)
-
-    def keep(self, mask):
-        self.mean = self.mean[mask[: self.filled]]
-        super().keep(mask)
-
-    def _fill(self):
-        m, old, design = len(self.cols), self.filled, self.design
-        if old and m > old and design.storage.is_sparse:
-            old, self.problem, self.mean = 0, None, np.zeros(0)
-        if m > len(self.buffer):
-            size = max(2 * len(self.buffer), m + FIRST)
-            grown = np.empty((size, size))
-            grown[:old, :old] = self.buffer[:old, :old]
-            self.buffer, self.problem = grown, None
-        if m > old:
-            new = self.cols[old:]
-            G, mean = design.reweighted(self.h, new, rows=self.rows)
-            if design.fit_intercept:
-                G = G - np.outer(mean, mean)
-            if old:
-                cross = design.reweighted(self.h, self.cols[:old], new, self.rows)
-                if design.fit_intercept:
-                    cross -= np.outer(self.mean, mean)
-                self.buffer[:old, old:m], self.buffer[old:m, :old] = cross, cross.T
-            self.buffer[old:m, old:m] = G
-            self.mean = np.concatenate([self.mean, mean])
-            self.filled = m
-        return self.buffer[:m, :m]
-
-    def minimum(self, h, u, coef, c, alpha, goal, far, near):
-        """Coefficients that minimise the model to within ``goal``, and the shift of the intercept; c is X̃'u."""
-        self.adopt(h, far, near)
-        G, H = self._fill(), self.H
-        U = float(u.sum()) / H if self.design.fit_intercept else 0.0
-        mean = self.mean
-        g = c / H - mean * U if self.design.fit_intercept else c / H
-        product = np.einsum("ij,j->i", G, coef)
-        q = product + g
-        # the square of the model's y: tolerances are relative to it
-        yy = dot(coef, product) + 2 * dot(coef, g) + max(dot(u, u / h) / H - U * U, 0.0)
-        if self.problem is None:
-            self.problem = GramProblem(len(self.buffer))
-        self.problem.bind(G, q, max(yy, 1e-300), self.sub, coef)
-        tol = max(2 * goal / (H * max(yy, 1e-300)), 1e-15)
-        new = run_paths([self.problem], [np.array([alpha / H])], tol, 1000)[0][0][0]
-        return new, U - dot(mean, new - coef) if self.design.fit_intercept else 0.0
-
-
-class SparseNewtonBlock(NewtonBlock):
-    """The same for sparse columns: on the residual where that costs less."""
-
-    growth = 4.0
-
-    def minimum(self, h, u, coef, c, alpha, goal, far, near):
-        design, m = self.design, len(self.cols)
-        H = float(h.sum())
-        root = np.sqrt(h / H)
-        data, indices, indptr = design.storage.take(self.cols, design.mult, root)
-        if m <= GRAM_COLUMNS and len(data) > SHORT * m * m:
-            return super().minimum(h, u, coef, c, alpha, goal, far, near)
-        self.h = None
-        mult = design.mult[self.cols]
-        means, squares = column_sums(data, indices, indptr, root)
-        if not design.fit_intercept:
-            means = np.zeros(m)
-        fit = design.storage.combine(self.cols, (coef * mult)[None, :], np.zeros(m))[0]
-        z, U = fit + u / h, 0.0
-        if design.fit_intercept:
-            z -= dot(h, z) / H
-            U = float(u.sum()) / H
-        y, w = root * z, np.array(coef)
-        r = y - root * fit
-        total = dot(root, r) if design.fit_intercept else 0.0
-        residual_descent(data, indices, indptr, means, squares - means**2, y, r, w, self.sub, alpha / H, total,
-                         goal / H, 1000, np.inf)  # fmt: skip
-        shift = U - dot(means - design.mean[self.cols] * mult, w - coef) if design.fit_intercept else 0.0
-        return w, shift
 
 
 class ProxNewton(WorkingSet):
@@ -210,7 +41,12 @@ class ProxNewton(WorkingSet):
         self.design, self.loss, self.y, self.penalty = design, loss, y, penalty
         self.predictor = Predictor(design, loss, y, offset)
         self.null = self.predictor.value
-        self.block = (SparseNewtonBlock if design.storage.is_sparse else NewtonBlock)(design, penalty)
+        # whether there is a dual problem to bound the error with
+        self.dual = loss.convex and loss.conjugate(np.zeros(1), np.ones(1)) is not None
+        block = SparseNewtonBlock if design.storage.is_sparse else NewtonBlock
+        if penalty.l1_ratio == 0 and not penalty.bounded and design.p > WIDE:
+            block = WideBlock
+        self.block = block(design, penalty)
         self.inside = np.zeros(design.p, dtype=bool)
         self.coef = np.zeros(design.p)
         self.v = None
@@ -226,13 +62,20 @@ class ProxNewton(WorkingSet):
             self._refresh(0.0, fresh=True)
         self.warm = len(start) > 0
 
+    def alpha_max(self):
+        """Smallest alpha at which all penalised coefficients are 0."""
+        if len(self.block.cols):
+            self._newton(1e300, 1e-9 * self.null, 100)
+        self._refresh(1e300)
+        return self.penalty.alpha_max(self.v)
+
     @property
     def intercept(self):
         """Of X̃, about its means."""
         return self.predictor.b
 
     def _refresh(self, alpha, fresh=False):
-        """The exact intercept, and the correlations of a dual point: one pass over X; fresh: predictions from scratch."""
+        """The exact intercept, and the correlations of a dual point: one pass over X. fresh: predictions anew."""
         state, design = self.predictor, self.design
         if fresh and not self.fresh:
             used = np.flatnonzero(self.coef)
@@ -242,8 +85,11 @@ class ProxNewton(WorkingSet):
         if design.fit_intercept:
             state.center()
         u = -state.g
-        h = np.where(self.penalty.factor == 0, 0, 1) if alpha > 0 else np.zeros(design.p)
+        h = self.penalty.factor * alpha
         free = np.flatnonzero((h == 0) & (design.sq_norms > 0) & self.inside)
+        self.feasible = self.dual and len(free) <= WIDE
+        if not self.feasible:
+            free = free[:0]
         if len(free) or design.fit_intercept:
             curved = np.where(state.h > 0, state.h, 0.0)
             H = curved.sum()
@@ -277,7 +123,7 @@ class ProxNewton(WorkingSet):
         primal = state.value + penalty.value(self.coef, alpha)
         some = state.s > 0
         theta = self.u[some] / state.s[some]
-        if self.loss.conjugate(-theta[:1], state.y[some][:1]) is None or not self.loss.convex:
+        if not self.feasible:
             size = float(state.h.sum()) * self.design.sq_norms + alpha * (1 - penalty.l1_ratio) * penalty.factor
             wrong = penalty.violation(self.v, self.coef, alpha)
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -287,6 +133,8 @@ class ProxNewton(WorkingSet):
         scale, charge, extra = dual_charge(self.v, self.coef, penalty, alpha, charged)
         conjugate = dot(state.s[some], self.loss.conjugate(-scale * theta, state.y[some]))
         dual = -conjugate - charge - scale * dot(self.u, state.offset)
+        if not np.isfinite(dual):  # the correction left the conjugate's domain; 0 is in it
+            dual, extra = -dot(state.s[some], self.loss.conjugate(0 * theta, state.y[some])), 0.0
         return max(primal - dual, 0.0) + extra, primal
 
     def _step(self, alpha, goal, far=False, near=0.0):
@@ -311,15 +159,16 @@ class ProxNewton(WorkingSet):
             linear, after = np.zeros(len(u)), 0.0
             shift = float(u.sum()) / float(h.sum()) if self.design.fit_intercept else 0.0
         slope = after - before - dot(u, linear) - shift * float(u.sum())
-        if not slope < 0:
-            return 0.0
         start = state.value + before
+        rounding = 1e-14 * (abs(state.value) + before)
+        if not slope <= rounding:
+            return 0.0
         t = 1.0
         for _ in range(60):
             eta = state.linear + t * linear + (state.b + t * shift) + state.offset
             value, g, curvature = state.at(eta)
             after = penalty.value(old + t * move, alpha) if len(cols) else 0.0
-            if value + after <= start + ARMIJO * t * slope + 1e-15 * abs(start):
+            if value + after <= start + ARMIJO * t * slope + rounding:
                 break
             t *= 0.5 if np.isfinite(value) else 0.1
         else:
@@ -329,7 +178,7 @@ class ProxNewton(WorkingSet):
         state.value, state.g, state.h = value, g, curvature
         self.coef[cols] = old + t * move if t < 1 else new
         self.exact_v = self.fresh = False
-        return -slope
+        return max(-slope, 0.0)
 
     def _newton(self, alpha, goal, limit, far=False, near=0.0):
         """Steps on the set until one promises less than ``goal``; the last promise."""
@@ -338,14 +187,6 @@ class ProxNewton(WorkingSet):
             if decrease <= goal:
                 break
         return decrease
-
-    def _narrow(self, threshold):
-        """Only what is not 0 or wants to be: the model's Gram matrix is made anew often."""
-        cols = self.block.cols
-        mask = (self.coef[cols] != 0) | (self.penalty.score(self.v)[cols] > threshold)
-        if not mask.all():
-            self.inside[cols[~mask]] = False
-            self.block.keep(mask)
 
     def fit(self, alpha, tol, max_iter, polish=0.0):
         """Solve at one alpha to a relative gap; returns (gap, primal, n_iter)."""
@@ -363,26 +204,29 @@ class ProxNewton(WorkingSet):
             self._join(np.flatnonzero(design.sq_norms > 0))
         last = self.last
         wide = design.n < TALL * design.p
-        while l1 > 0 and wide and last * STEP > alpha:
-            last *= STEP
-            self._narrow(last * penalty.l1_ratio)
+        while l1 > 0 and wide and last * self.block.step > alpha:
+            last *= self.block.step
+            self._prune(last * penalty.l1_ratio, 0)
             self._admit(SURE * last * penalty.l1_ratio)
             self._step(last, 1e-3 * self.null, True)
             self._refresh(alpha)
         if l1 > 0:
-            self._narrow(l1)
+            self._prune(l1, 0)
             self._admit(max(2 * l1 - last * penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
         gap, primal = self._gap(alpha)
-        while (gap > target or not self.fresh) and self.steps < max_iter:
+        idle = 0  # rounds that bring nothing: rounding has the last word
+        while (gap > target or not self.fresh) and self.steps < max_iter and idle < 3:
+            promise, joined = 0.0, 0
             if gap > target:
                 far = gap > FAR * self.null
                 goal = max(0.1 * gap, 0.3 * target)
                 promise = self._newton(alpha, goal, 1 if far else 3, far, max(0.5 * target / gap, NEAR))
             self._refresh(alpha, promise <= goal and promise <= target or gap <= target)
+            before = gap
             gap, primal = self._gap(alpha)
-            if TRACE: print(self.steps, len(self.block.cols), np.count_nonzero(self.coef), gap/self.null, self.block.rows is not None)
             if l1 > 0 and gap > target:
-                self._narrow(l1)
-                self._admit(l1 * (1 + 1e-12))
+                self._prune(l1, 0)
+                joined = self._admit(l1 * (1 + 1e-12))
+            idle = 0 if gap < 0.5 * before or joined or promise > 1e-12 * self.null else idle + 1
         self.last = alpha
         return gap, primal, max(1, self.steps)

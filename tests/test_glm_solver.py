@@ -1,0 +1,188 @@
+"""solve_glm: optimality conditions, certificates and laws of every loss, on every storage."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from fastreg.design import Design
+from fastreg.losses import Gamma, Logistic, Poisson, Squared, Tweedie
+from fastreg.penalties.features import FeatureL1L2
+from fastreg.solvers import glm_alpha_grid, solve_glm, solve_path
+
+LOSSES = {
+    "logistic": Logistic(),
+    "poisson": Poisson(),
+    "gamma": Gamma(),
+    "tweedie": Tweedie(1.5),
+    "tweedie 3": Tweedie(3),
+    "squared": Squared(),
+}
+every_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+def data(name, n=120, p=12, seed=0, shift=0.0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p)) * rng.uniform(0.5, 2, p)
+    eta = X[:, :3] @ [0.5, -0.4, 0.3]
+    X = X + shift
+    y = {
+        "logistic": lambda: (rng.random(n) < 1 / (1 + np.exp(-eta))).astype(float),
+        "poisson": lambda: rng.poisson(np.exp(eta)).astype(float),
+        "tweedie": lambda: rng.poisson(np.exp(eta)) * rng.gamma(2, 0.5, n),
+    }.get(name, lambda: np.exp(eta) * rng.gamma(2, 0.5, n))()
+    return X, y
+
+
+def objective(loss, X, y, s, coef, intercept, penalty, alpha, offset=0.0):
+    return loss(X @ coef + intercept + offset, y, s)[0] + penalty.value(coef, alpha)
+
+
+def violation(loss, X, y, s, coef, intercept, penalty, alpha, offset=0.0):
+    """Largest KKT violation, that of the intercept included."""
+    gradient = loss(X @ coef + intercept + offset, y, s)[1]
+    return penalty.violation(-X.T @ gradient, coef, alpha).max(), abs(gradient.sum())
+
+
+@every_loss
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("extras", ["plain", "factor", "bounds", "offset", "weights"])
+def test_optimality(name, l1_ratio, fit_intercept, extras):
+    loss = LOSSES[name]
+    X, y = data(name)
+    n, p = X.shape
+    rng = np.random.default_rng(1)
+    weight = rng.integers(0, 3, n).astype(float) if extras == "weights" else None
+    offset = rng.standard_normal(n) if extras == "offset" else None
+    more = {
+        "factor": {"factor": rng.choice([0.0, 1.0, 2.0], p)},
+        "bounds": {"lower": np.where(np.arange(p) % 2, -0.1, -np.inf), "upper": np.where(np.arange(p) % 3, 0.2, 0.0)},
+    }.get(extras, {})
+    penalty = FeatureL1L2(p, l1_ratio, **more)
+    alphas = np.array([0.05, 0.01])
+    design = Design(X, weight, fit_intercept=fit_intercept)
+    path = solve_glm(design, loss, y, alphas, penalty, offset=offset, tol=1e-10, max_iter=200)
+    assert path.converged.all()
+    for k, alpha in enumerate(alphas):
+        args = loss, X, y, design.weights, path.coefs[k], path.intercepts[k], penalty, alpha
+        at = 0.0 if offset is None else offset
+        wrong, slope = violation(*args, offset=at)
+        assert wrong < (1e-5 if loss.convex else 1e-4)
+        assert not fit_intercept or slope < 1e-10
+        assert path.primals[k] == pytest.approx(objective(*args, offset=at), rel=1e-10)
+
+
+@pytest.mark.parametrize("name", ["logistic", "poisson", "gamma", "tweedie", "squared"])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_gap_is_a_bound(name, l1_ratio, fit_intercept):
+    """No fit is further from the optimum than its gap says."""
+    loss = LOSSES[name]
+    X, y = data(name)
+    penalty, alphas = FeatureL1L2(X.shape[1], l1_ratio, np.repeat([0.0, 1.0], [2, 10])), np.array([0.02])
+    best = solve_glm(Design(X, fit_intercept=fit_intercept), loss, y, alphas, penalty, tol=1e-12, max_iter=300)
+    for steps in (1, 2, 3, 5):
+        loose = solve_glm(Design(X, fit_intercept=fit_intercept), loss, y, alphas, penalty, tol=1e-12, max_iter=steps)
+        assert loose.primals[0] - best.primals[0] <= loose.dual_gaps[0] + 1e-14
+    assert best.dual_gaps[0] <= 1e-12 * best.null
+
+
+@every_loss
+@pytest.mark.parametrize("standardize", [False, True])
+def test_storages(name, standardize):
+    """Sparse = dense = C = F = integers; float32 nearly; X is shifted away from its mean."""
+    X, y = data(name, shift=3)
+    X = np.round(X * 4)
+    X[np.abs(X) < 6] = 0
+    penalty, alphas = FeatureL1L2(X.shape[1], 0.7), np.array([0.3])
+    fits = [
+        solve_glm(Design(Z, fit_intercept=True, standardize=standardize), LOSSES[name], y, alphas, penalty, tol=1e-12)
+        for Z in (X, np.asfortranarray(X), sparse.csc_array(X), X.astype(np.int8), X.astype(np.float32))
+    ]
+    for fit in fits[1:]:
+        np.testing.assert_allclose(fit.coefs, fits[0].coefs, atol=1e-6)
+        np.testing.assert_allclose(fit.intercepts, fits[0].intercepts, atol=1e-5)
+
+
+@every_loss
+def test_weights_are_repetitions(name):
+    X, y = data(name)
+    weight = np.random.default_rng(1).integers(0, 3, len(y))
+    rows = np.repeat(np.arange(len(y)), weight)
+    penalty, alphas = FeatureL1L2(X.shape[1], 0.7), np.array([0.02])
+    a = solve_glm(Design(X, weight), LOSSES[name], y, alphas, penalty, tol=1e-12)
+    b = solve_glm(Design(X[rows]), LOSSES[name], y[rows], alphas, penalty, tol=1e-12)
+    np.testing.assert_allclose(a.coefs, b.coefs, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [np.asfortranarray, sparse.csc_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("name", ["logistic", "poisson"])
+def test_wide_and_path(name, make):
+    """More columns than rows, on the way from alpha_max: each fit of a path is the fit on its own."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 400)) * (rng.random((60, 400)) < 0.4)
+    eta = X[:, :3].sum(axis=1)
+    y = (eta > 0).astype(float) if name == "logistic" else rng.poisson(np.exp(0.3 * eta)).astype(float)
+    loss, penalty = LOSSES[name], FeatureL1L2(400, 1.0)
+    alphas = glm_alpha_grid(Design(make(X)), loss, y, penalty, eps=0.05, n_alphas=6)
+    path = solve_glm(Design(make(X)), loss, y, alphas, penalty, tol=1e-8)
+    assert path.converged.all()
+    assert not path.coefs[0].any()
+    assert path.coefs[1].any()
+    for k in (1, 5):
+        alone = solve_glm(Design(make(X)), loss, y, alphas[k : k + 1], penalty, tol=1e-8)
+        assert alone.converged.all()
+        assert alone.primals[0] == pytest.approx(path.primals[k], rel=3e-8)
+        assert violation(loss, X, y, Design(X).weights, path.coefs[k], path.intercepts[k], penalty, alphas[k])[0] < 1e-4
+
+
+@pytest.mark.parametrize("make", [np.asfortranarray, sparse.csc_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_many_columns_under_ridge(make, fit_intercept):
+    """No Gram matrix of all columns: conjugate gradients."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 1600)) * (rng.random((50, 1600)) < 0.3) + (0 if make is sparse.csc_array else 2)
+    y = (X[:, :5].sum(axis=1) > 0).astype(float)
+    penalty = FeatureL1L2(1600, 0.0)
+    design = Design(make(X), fit_intercept=fit_intercept)
+    path = solve_glm(design, Logistic(), y, np.array([0.1]), penalty, tol=1e-9)
+    assert path.converged.all()
+    wrong, slope = violation(Logistic(), X, y, design.weights, path.coefs[0], path.intercepts[0], penalty, 0.1)
+    assert wrong < 1e-4
+    assert not fit_intercept or slope < 1e-10
+
+
+def test_squared_is_least_squares():
+    X, y = data("squared")
+    penalty, alphas = FeatureL1L2(X.shape[1], 0.5), np.array([0.1, 0.01])
+    a = solve_glm(Design(X), Squared(), y, alphas, penalty, tol=1e-12)
+    b = solve_path(Design(X), y, alphas, penalty, tol=1e-12)
+    np.testing.assert_allclose(a.coefs, b.coefs, atol=1e-7)
+    np.testing.assert_allclose(a.primals, b.primals, rtol=1e-11)
+
+
+def test_separable_data_end():
+    """Without a penalty coefficients grow without end: the loss goes to 0, and the steps stop."""
+    X = np.linspace(-1, 1, 40)[:, None]
+    y = (X[:, 0] > 0).astype(float)
+    path = solve_glm(Design(X), Logistic(), y, np.array([0.0]), FeatureL1L2(1), tol=1e-6, max_iter=100)
+    assert np.isfinite(path.coefs).all()
+    assert path.primals[0] <= 1e-6
+    path = solve_glm(Design(X), Logistic(), y, np.array([1e-3]), FeatureL1L2(1), tol=1e-8)
+    assert path.converged.all()
+
+
+def test_offsets_of_any_size():
+    """A constant offset moves the intercept only; rates of 0 and rare events give finite numbers."""
+    X, y = data("poisson")
+    penalty, alphas = FeatureL1L2(X.shape[1], 0.5), np.array([0.02])
+    plain = solve_glm(Design(X), Poisson(), y, alphas, penalty, tol=1e-10)
+    for size in (1e2, -1e4):
+        moved = solve_glm(Design(X), Poisson(), y, alphas, penalty, offset=np.full(len(y), size), tol=1e-10)
+        np.testing.assert_allclose(moved.coefs, plain.coefs, atol=1e-6)
+        assert moved.intercepts[0] + size == pytest.approx(plain.intercepts[0], abs=1e-6)
+    zero = solve_glm(Design(X), Poisson(), np.zeros(len(y)), alphas, penalty)
+    assert np.isfinite(zero.coefs).all()
+    rare = np.zeros(len(y))
+    rare[3] = 1
+    assert solve_glm(Design(X), Logistic(), rare, np.array([1e-3]), penalty, tol=1e-8).converged.all()
