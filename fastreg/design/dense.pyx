@@ -36,7 +36,7 @@ cdef struct View:
 cdef struct Pass:
     # One pass over X: what a task needs to know.
     View v
-    Py_ssize_t chunk
+    Py_ssize_t chunk, width            # columns of a task, of all
     const double *mu
     const double *a         # residuals (k, n), weights of rows, or coefficients (k, m)
     const double *b
@@ -49,20 +49,21 @@ cdef struct Pass:
 cdef void dots_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Pass *c = <Pass *> context
     cdef View *v = &c.v
-    cdef Py_ssize_t j0 = task * c.chunk, j1 = min(v.p, j0 + c.chunk), b, i, j, t, rows
+    cdef Py_ssize_t j0 = task * c.chunk, j1 = min(c.width, j0 + c.chunk), b, i, j, at, t, rows
     cdef double acc[8]
     for b in range(ceil_div(v.n, ROWS)):
         i = b * ROWS
         rows = min(ROWS, v.n - i)
         if v.rs != 1:
             v.ops.row_dots(rows, j1 - j0, v.x + (i * v.rs + j0) * v.size, v.rs, c.mu + j0, c.k,
-                           c.a + i, v.n, c.out + j0, v.p)
+                           c.a + i, v.n, c.out + j0, c.width)
             continue
         for j in range(j0, j1):
+            at = j if c.all else c.cols[j]
             memset(acc, 0, c.k * sizeof(double))
-            v.ops.col_dots(rows, v.x + (i + j * v.cs) * v.size, c.mu[j], c.k, c.a + i, v.n, acc)
+            v.ops.col_dots(rows, v.x + (i + at * v.cs) * v.size, c.mu[at], c.k, c.a + i, v.n, acc)
             for t in range(c.k):
-                c.out[t * v.p + j] += acc[t]
+                c.out[t * c.width + j] += acc[t]
 
 
 cdef void some_dots_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -270,11 +271,16 @@ cdef class Dense:
                 or (cs == size and rs >= size * X.shape[1] and rs % size == 0)
                 or 1 in X.shape and rs > 0 and cs > 0 and rs % size == 0 and cs % size == 0)
 
-    cdef Py_ssize_t split(self, Pass *c, int threads) noexcept:
-        """Columns of a task: some tasks a thread, in whole cache lines."""
-        cdef Py_ssize_t chunk = ceil_div(self.p, 4 * threads if self.v.rs == 1 else threads)
-        c.chunk = min(512, ceil_div(chunk, 16) * 16)
-        return ceil_div(self.p, c.chunk)
+    cdef Py_ssize_t split(self, Pass *c, Py_ssize_t width, int threads) noexcept:
+        """Columns of a task: some tasks a thread, in whole cache lines; returns their number."""
+        cdef Py_ssize_t chunk = ceil_div(width, 4 * threads if self.v.rs == 1 else threads)
+        c.width, c.chunk = width, chunk if width < self.p else min(512, ceil_div(chunk, 16) * 16)
+        return ceil_div(width, c.chunk)
+
+    @property
+    def by_columns(self):
+        """Whether some columns can be read without reading the others."""
+        return self.v.rs == 1
 
     def moments(self, s, v):
         """Means, centred second moments, and sums of v (x - shift), of all columns; and the shift."""
@@ -287,7 +293,7 @@ cdef class Dense:
         cdef cnp.ndarray out = np.zeros((3, self.p))
         cdef Pass c
         cdef int threads = num_threads(1.0 * self.n * self.p)
-        cdef Py_ssize_t tasks = self.split(&c, threads)
+        cdef Py_ssize_t tasks = self.split(&c, self.p, threads)
         c.v, c.a, c.b, c.mu = self.v, NULL if uniform else &s[0], &v[0], &shift[0]
         c.out = <double *> cnp.PyArray_DATA(out)
         with nogil:
@@ -297,19 +303,23 @@ cdef class Dense:
             out[:2] *= s[0]
         return out
 
-    def dots(self, const double[:, ::1] R, const double[::1] mu):
-        """(k, p): R (X - mu) for k residuals stored as rows."""
-        cdef cnp.ndarray out = np.zeros((R.shape[0], self.p))
+    def dots(self, const double[:, ::1] R, const double[::1] mu, cols=None):
+        """(k, p): R (X - mu) for k residuals stored as rows; cols: of these columns (where ``by_columns``)."""
+        cdef Py_ssize_t t = 0, width = self.p if cols is None else len(cols)
+        cdef cnp.ndarray out = np.zeros((R.shape[0], width))
         cdef Pass c
-        cdef Py_ssize_t t = 0
-        cdef int threads = num_threads(1.0 * self.n * self.p)
-        cdef Py_ssize_t tasks = self.split(&c, threads)
-        c.v, c.mu = self.v, &mu[0]
+        cdef const Py_ssize_t[::1] some
+        cdef int threads = num_threads(1.0 * self.n * width)
+        cdef Py_ssize_t tasks = self.split(&c, width, threads)
+        c.v, c.mu, c.all = self.v, &mu[0], cols is None
+        if cols is not None:
+            some = cols
+            c.cols = &some[0]
         with nogil:
             while t < R.shape[0]:
                 c.k = min(8, R.shape[0] - t)        # more residuals than that spill from L1
                 c.a = &R[t, 0]
-                c.out = <double *> cnp.PyArray_DATA(out) + t * self.p
+                c.out = <double *> cnp.PyArray_DATA(out) + t * width
                 parallel_for(dots_task, &c, tasks, threads)
                 t += c.k
         raise_if_interrupted()
@@ -430,7 +440,7 @@ cdef class Dense:
 class Cast:
     """The verbs of Dense for an array of any other type or stride, converted some rows at a time."""
 
-    is_sparse = False
+    is_sparse = by_columns = False
     BLOCK = 1 << 18             # elements
 
     def __init__(self, X):

@@ -199,6 +199,13 @@ class Design:
             return coef, y_mean - np.full(coef.shape[:-1], dot(coef.ravel(), self.mean))
         return coef, y_mean - coef @ self.mean
 
+    def some_xt_r(self, R, cols):
+        """``xt_r`` of some columns, for a storage that is ``by_columns``: (m,) or (m, k)."""
+        weighted = np.ascontiguousarray(np.atleast_2d(self.weights * R.T))
+        out = self.storage.dots(weighted, self.mean, cols) * self.mult[cols]
+        out[:, self.sq_norms[cols] == 0] = 0
+        return out[0] if R.ndim == 1 else out.T
+
     def xt_r(self, R):
         """X̃'(s∘R) for R (n,) or (n, k) of weighted mean 0: (p,) or (p, k)."""
         if R.ndim == 1:

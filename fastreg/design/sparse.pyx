@@ -172,6 +172,7 @@ class Sparse:
     """Raw verbs on a CSC array or matrix (canonical: no duplicate entries)."""
 
     is_sparse = True
+    by_columns = False
 
     def __init__(self, X):
         self.X = X

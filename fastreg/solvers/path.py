@@ -115,12 +115,14 @@ def _one(design, y, q, G, start, alphas, penalty, tol, max_iter):
 
 def _certify(design, y, q, G, coef, alpha, penalty, tol, max_iter, polish, yy):
     """The certificate of a single fit, from a fresh residual; refined where the Gram matrix had cancelled too much."""
-    r, v = residual(design, y, coef)
+    r = residual(design, y, coef)
+    v = design.xt_r(r)
     gap, primal = certificate(design, y, yy, r, v, coef, penalty, alpha)
     if gap > tol * yy / 2 and y.ndim == 1:
         problem = GramProblem(design.p).bind(G, v + G @ coef, yy, penalty, coef)
         refined = run_paths([problem], [np.array([alpha])], 0.1 * tol, max_iter, polish)[0][0][0]
-        r, v = residual(design, y, refined)
+        r = residual(design, y, refined)
+        v = design.xt_r(r)
         again = certificate(design, y, yy, r, v, refined, penalty, alpha)
         if again[0] < gap:
             coef, (gap, primal) = refined, again

@@ -19,10 +19,12 @@ from .gram import GramProblem, run_paths
 from .multitask_newton import solve_blocks
 
 TALL = 10  # rows a column from which no stops are needed: too many columns in the set do no harm
-NEARLY = 0.7  # there a round's pass is dear: columns so near to violating optimality join with those that do
+NEARLY = 0.7  # there a round's pass is dear: columns so near to violating optimality are looked at before the next
 NEAR = 1.2  # the same within a set, where a stop costs no pass over X
+ROUNDING = 1 + 1e-12  # a correlation this much over its threshold may be at it
 SURE = 1.3  # on the way, a column joins where its correlation passes the threshold by so much
 FEW = 0.02  # share of a set whose joining it hardly changes what the set's own gap should be
+DOTS = 4  # columns whose products with the set are taken one by one: a Gram product would pack the whole set
 FIRST = 100  # columns that may join a set at once, whatever its size
 GRAM_COLUMNS = 4000  # beyond, a Gram matrix is no longer cheap to hold
 SHORT = 2.0  # non-zeros of a sparse column, in rows of the Gram matrix, that are still visited one by one
@@ -66,10 +68,14 @@ class Block:
             self.buffer, self.problem = grown, None
         if m > old:
             new = self.cols[old:]
-            if old:
-                cross = self.design.gram(self.cols[:old], new)
-                self.buffer[:old, old:m], self.buffer[old:m, :old] = cross, cross.T
-            self.buffer[old:m, old:m] = self.design.gram(new)
+            if m - old <= DOTS and self.design.storage.by_columns:
+                cross = self.design.some_xt_r(self.design.xw(np.eye(m - old), new), self.cols)
+                self.buffer[:m, old:m], self.buffer[old:m, :m] = cross, cross.T
+            else:
+                if old:
+                    cross = self.design.gram(self.cols[:old], new)
+                    self.buffer[:old, old:m], self.buffer[old:m, :old] = cross, cross.T
+                self.buffer[old:m, old:m] = self.design.gram(new)
             self.filled = m
         return self.buffer[:m, :m]
 
@@ -186,7 +192,12 @@ class WorkingSet:
 
     def _refresh(self):
         """Residual and correlations with it, from scratch: one pass over X."""
-        self.r, self.v = residual(self.design, self.y, self.coef, self._used())
+        self.v = self.design.xt_r(self._residual())
+
+    def _residual(self):
+        if self.r is None:
+            self.r = residual(self.design, self.y, self.coef, self._used())
+        return self.r
 
     def _correlations(self):
         """X̃'r, with its signs, or the norms of its rows: what the penalty looks at."""
@@ -206,9 +217,22 @@ class WorkingSet:
         cols = self.block.cols
         if not len(cols):
             return 1
+        self.r = None
         self.coef[cols], n_iter = self.block.solve(
             np.ascontiguousarray(self.coef[cols]), last, alpha, tol, max_iter, polish
         )
+        return n_iter
+
+    def _watch(self, near, alpha, tol, max_iter, polish):
+        """Let in those of the columns ``near`` that have come to violate optimality; the number of iterations."""
+        n_iter = 0
+        penalty = self.penalty.take(near)
+        while len(near) and n_iter < max_iter:
+            v = self.design.some_xt_r(self._residual(), near)
+            score = penalty.score(v if v.ndim == 1 else size_of(v))
+            if not self._join(near[score > alpha * self.penalty.l1_ratio * ROUNDING]):
+                break
+            n_iter += self._solve_block(alpha, alpha, tol, max_iter - n_iter, polish)
         return n_iter
 
     def _prune(self, threshold, many=None):
@@ -256,18 +280,22 @@ class WorkingSet:
         self._admit(max(2 * l1 - last * self.penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
         inner = 0.3 * tol if self.complete else max(0.3 * tol, self.block.start)
         self.complete = True
+        near = self.block.cols[:0]
         while True:
             n_iter += self._solve_block(last, alpha, inner, max_iter - n_iter, polish)
+            n_iter += self._watch(near, alpha, inner, max_iter - n_iter, polish)
             last = alpha
             self._refresh()
             gap, primal = certificate(self.design, self.y, self.yy, self.r, self.v, self.coef, self.penalty, alpha)
             if gap <= tol * self.yy / 2 or n_iter >= max_iter:
                 break
             # While columns are missing, an answer much better than the set's own gap is wasted on it.
-            near = (1 + 1e-12 if wide else NEARLY) * l1
             if not wide:
-                self._prune(near, 0)
-            joined = self._admit(near)
+                self._prune(NEARLY * l1, 0)
+            joined = self._admit((ROUNDING if wide or self.design.storage.by_columns else NEARLY) * l1)
+            if not wide and self.design.storage.by_columns:
+                near = np.flatnonzero(self.penalty.score(self._correlations()) > NEARLY * l1)
+                near = near[~self.inside[near]]
             if not joined and inner < 1e-4 * tol:  # rounding: no more to be had
                 break
             if not joined:
@@ -300,17 +328,17 @@ def square_norm(design, y):
 
 
 def residual(design, y, coef, used=None):
-    """(r, X̃'(s∘r)) of coefficients of X̃, centred: one pass over X; ``used``: where they are not 0."""
+    """Residual of coefficients of X̃, centred; ``used``: where they are not 0."""
     if used is None:
         used = np.flatnonzero(coef if coef.ndim == 1 else coef.any(axis=1))
     r = y - design.xw(coef[used], used)
     if design.fit_intercept:
         r -= design.average(r)
-    return r, design.xt_r(r)
+    return r
 
 
 def certificate(design, y, yy, r, v, coef, penalty, alpha):
-    """(gap, primal) of the whole problem at ``coef``, with r and v from ``residual``."""
+    """(gap, primal) of the whole problem at ``coef``, with its residual r and v = X̃'(s∘r)."""
     if r.ndim == 1:
         weighted = design.weights * r
         rr, yr = dot(weighted, r), dot(weighted, y)
