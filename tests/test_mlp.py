@@ -116,6 +116,26 @@ def test_the_same_steps_as_scikit_learn(case, setting, weighted):
     np.testing.assert_allclose(*scores)
 
 
+@pytest.mark.parametrize("setting", ["adam", "nesterov", "invscaling", "adaptive", "batches"])
+@pytest.mark.parametrize("case", PLAIN, ids=str)
+def test_partial_fit_takes_the_same_steps(case, setting):
+    """Call by call, after a fit or from the start: rates, velocities and counts go on."""
+    X, y = data(case)
+    params = {"random_state": 3, "alpha": 0.0, **case.params, **SETTINGS[setting], "max_iter": 3}
+    models = case.ours(**params), getattr(neural_network, case.name)(**params)
+    options = {"classes": np.unique(y)} if case.is_classifier else {}
+    for model in models:
+        for _ in range(12):
+            model.partial_fit(X, y, **options)
+    for mine, reference in zip(models[0].coefs_, models[1].coefs_, strict=True):
+        np.testing.assert_allclose(mine, reference, rtol=1e-6, atol=1e-8)
+    assert models[0].t_ == models[1].t_
+    for model in models:
+        model.fit(X, y).partial_fit(X, y)
+    for mine, reference in zip(models[0].coefs_, models[1].coefs_, strict=True):
+        np.testing.assert_allclose(mine, reference, rtol=1e-6, atol=1e-8)
+
+
 @pytest.mark.parametrize("kind", ["binary", "classes", "labels"])
 def test_classifier_as_scikit_learn(kind):
     """Attributes and outputs, with their shapes, for every kind of target."""

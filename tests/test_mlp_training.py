@@ -354,6 +354,27 @@ def test_clip_bounds_a_step():
     assert step == pytest.approx(0.1 * 0.5, rel=1e-4)
 
 
+def test_ctrl_c_ends_training_at_the_last_whole_epoch(monkeypatch):
+    """As in scikit-learn, with a warning; what was learnt so far is there."""
+    from fastreg.mlp import _stochastic
+
+    class Interrupted(_stochastic.Trainer):
+        def epoch(self, *args):
+            if self.t == 12:  # three epochs of four batches
+                raise KeyboardInterrupt
+            return super().epoch(*args)
+
+    X, y = data(n=40)
+    params = {"hidden_layer_sizes": (3,), "batch_size": 10, "random_state": 0}
+    whole = MLPRegressor(**params, max_iter=3).fit(X, y)
+    monkeypatch.setattr(_stochastic, "Trainer", Interrupted)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = MLPRegressor(**params, max_iter=9).fit(X, y)
+    same(model, whole, rtol=0)
+    assert model.n_iter_ == len(model.loss_curve_) == 3
+    assert model.stationarity_ == whole.stationarity_
+
+
 @pytest.mark.parametrize("activation", ["leaky_relu", "elu", "gelu", "silu", "softplus", ["tanh", "relu"]])
 def test_activations_learn(activation):
     X, y = data()

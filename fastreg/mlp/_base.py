@@ -107,7 +107,7 @@ class BaseMLP(Inspection, BaseEstimator):
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(net.sizes)
         self.out_activation_ = self._out_activation()
-        self._optimizer_state = None
+        self._optimizer_state = self._standing = None
         self._adopt(net)
         for name in (
             "used_features_",

@@ -108,11 +108,12 @@ def train(model, net, trainer, charges, data, validate, random_state, incrementa
         model.max_iter,
         model.solver == "sgd",
     )
-    # partial_fit goes on where the last one ended
-    first = model.t_ // n_rows if incremental else 0
-    if incremental and model.t_:
-        schedule.epoch_ends(model.t_)
     progress = Progress(model, net, model.early_stopping)
+    first = 0
+    if incremental and model.t_:  # on from where the last call ended
+        first = model.t_ // n_rows
+        progress.count, schedule.current = model._standing or (0, schedule.current)
+        schedule.epoch_ends(model.t_)
     order = rows
     model.n_iter_ = 0
     try:
@@ -164,6 +165,7 @@ def train(model, net, trainer, charges, data, validate, random_state, incrementa
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=4)
     progress.restore()
+    model._standing = progress.count, schedule.current
 
 
 def _diverged(model, epoch):

@@ -58,7 +58,6 @@ def residual(net, penalties, X, Y, sample_weight=None):
     _, weight_slopes, bias_slopes = net.gradient(X, Y, sample_weight)
     worst = 0.0
     for w, g, penalty in zip(net.weights + net.biases, weight_slopes + bias_slopes, penalties, strict=True):
-        w, g = np.asarray(w, dtype=np.float64), np.asarray(g, dtype=np.float64)
         moved = g if penalty is None else w - penalty.prox(w - g, 1.0)
         worst = max(worst, float(np.abs(moved).max(initial=0.0)))
     return worst

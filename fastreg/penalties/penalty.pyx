@@ -14,6 +14,8 @@ import numpy as np
 
 from libc.math cimport INFINITY
 
+cdef Py_ssize_t PART = 1 << 16
+
 ctypedef fused real:
     float
     double
@@ -154,12 +156,16 @@ cdef class Separable(Penalty):
             prox_loop[double](self, n_in * n_out, <double *>w, <const double *>step, scalar_step)
 
     def value(self, W):
-        cdef const double[::1] w = np.ascontiguousarray(W, dtype=np.float64).ravel()
+        # a part at a time, as a copy in double may be twice the layer
+        W = np.atleast_2d(W)
+        cdef const double[::1] w
         cdef double total = 0
-        cdef Py_ssize_t i
-        with nogil:
-            for i in range(w.shape[0]):
-                total += self.charge_one(w[i])
+        cdef Py_ssize_t i, rows = max(1, PART // max(1, W.shape[1]))
+        for start in range(0, W.shape[0], rows):
+            w = np.ascontiguousarray(W[start: start + rows], dtype=np.float64).reshape(-1)
+            with nogil:
+                for i in range(w.shape[0]):
+                    total += self.charge_one(w[i])
         return total
 
     def violation(self, W, G):

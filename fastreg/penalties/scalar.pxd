@@ -28,21 +28,25 @@ cdef inline double charge_mcp(double w, double alpha, double gamma) noexcept nog
 cdef inline double wright_omega(double z) noexcept nogil:
     """The u > 0 with u + log u = z, that is W(e^z) of Lambert's W: no overflow for large z.
 
-    Newton's step on a function that is concave in u, from its left: monotone after the first step.
+    Two iterations of Fritsch, Shafer and Crowley (1973), whose error is of fourth order, from a guess that is good to
+    some percent: what is left is rounding.
     """
-    cdef double u = z if z > 1 else exp(z), step
+    cdef double u, d, r, s
     cdef int _
     if z < -36:                     # u e^u = e^z, and e^u is 1
-        return u
-    if z > 1:
-        u = z - log(z)
-    else:
+        return exp(z)
+    if z < -2:
+        u = exp(z)
         u = u / (1 + u)
-    for _ in range(20):
-        step = u * (z - u - log(u)) / (1 + u)
-        u = u + step if u + step > 0 else 0.5 * u
-        if fabs(step) <= 1e-15 * u:
-            break
+    elif z < 4:                     # Taylor's series at u = z = 1
+        d = z - 1
+        u = 1 + d * (0.5 + d * (1.0 / 16 - d / 192))
+    else:
+        u = z - log(z)
+    for _ in range(2):
+        r = z - u - log(u)
+        s = (1 + u) * (1 + u + 2.0 / 3 * r)
+        u *= 1 + r / (1 + u) * (s - 0.5 * r) / (s - r)
     return u
 
 
