@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from bench import machine
+from bench import machine, networks
 from bench.data import WORKS, problem
 
 
@@ -55,15 +55,19 @@ def least_work(work, task):
 def main(request_path, answer_path):
     with open(request_path) as file:
         request = json.load(file)
-    work = WORKS[request["work"]]
-    task = problem(work, request["cache"], quick=request["quick"])
-    size, flops = least_work(work, task)
-    answer = {
-        "shape": task.X.shape,
-        "bytes": size,
-        "flops": flops,
-        "reference": reference_curve(work, task, request["cache"], request["quick"]),
-    }
+    cache, quick = request["cache"], request["quick"]
+    if request["work"] in networks.NETWORKS:
+        work = networks.NETWORKS[request["work"]]
+        task = networks.network_problem(work, quick=quick)
+        answer = {"shape": task.X.shape, "bytes": task.X.nbytes, "flops": networks.flops(work, task)}
+        answer["epochs"] = max(1, len(task.batches))
+        answer["reference"] = networks.reference(work, task, cache, quick)
+    else:
+        work = WORKS[request["work"]]
+        task = problem(work, cache, quick=quick)
+        size, flops = least_work(work, task)
+        answer = {"shape": task.X.shape, "bytes": size, "flops": flops}
+        answer["reference"] = reference_curve(work, task, cache, quick)
     del task
     machine.wait_for_quiet(request["patience"])
     answer["machine"] = machine.measure(request["threads"], quick=request["quick"])

@@ -2,13 +2,14 @@
 
 from bench.data import WORKS
 from bench.machine import QUIET
+from bench.networks import NETWORKS
 
 HEADER = """# Benchmark results
 
 Made by `make bench` (`python -m bench.run`); how it is measured: [run.py](run.py), the judge:
 [objective.py](objective.py). Ratios are of times in the same run. Workloads L are simulated and seeded
-([data.py](data.py)), L7 is diabetes, the last three are real data. *asked*: the ratio wanted, by the best
-rival unless named. *floor*: max(bytes of X / read bandwidth, flops / dgemm peak) with both measured in the
+([data.py](data.py)), L7 is diabetes, the last three are real data; M are networks
+([networks.py](networks.py)). *asked*: the ratio wanted, by the best rival unless named. *floor*: max(bytes of X / read bandwidth, flops / dgemm peak) with both measured in the
 same run; *passes*: how often X could have been read meanwhile.
 """
 
@@ -41,7 +42,7 @@ def best_rival(row, level, prefix=None):
         (entry["levels"][level]["seconds"], name)
         for name, entry in row["rivals"].items()
         if level in entry["levels"]
-        and name != "fastreg"
+        and name.split("-")[0] != "fastreg"
         and (run is None or entry["run"] == run)
         and (name.split("-")[0] == prefix if prefix not in (None, "bare") else entry["floor"] == (prefix == "bare"))
         and (prefix != "bare" or name == "bare")
@@ -53,6 +54,11 @@ def asked(work, row, level, own):
     """What was asked, each with its outcome."""
     texts, outcomes = [], []
     for factor, against in work.asked:
+        if against in ("peak", "seconds"):
+            share = row["flops"] / (own or float("inf")) / row["machine"]["sgemm_flops"]
+            outcomes.append(share >= factor if against == "peak" else own is not None and own <= factor)
+            texts.append(f"≥ {factor:.0%} of sgemm ({share:.0%})" if against == "peak" else f"≤ {ms(factor)} ms")
+            continue
         seconds, name = best_rival(row, level, None if against == "best" else against)
         bound = f"{factor:.3g}" if factor >= 0.05 else f"1/{1 / factor:.0f}"
         text = f"≤ {bound}" + ("" if against == "best" else f" {against}")
@@ -95,6 +101,38 @@ def main_table(rows, level, threads):
     return lines
 
 
+def network_table(rows, threads):
+    lines = [
+        f"\n## Networks, {threads} thread{'s' * (threads > 1)}\n",
+        "Milliseconds an epoch, of Adam in float32 from the same weights over the same batches",
+        "([networks.py](networks.py)); *prox*: time with L1 + L2 on every layer by that without; *peak*: flops of",
+        "the products by time and by the machine's sgemm in the same run.\n",
+        "| work | fastreg ms | prox | best rival | ratio | asked | GF/s | peak |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, work in NETWORKS.items():
+        row = rows.get(f"{name}@{threads}")
+        if row is None:
+            continue
+        entry = row["rivals"].get("fastreg", {"levels": {}, "status": "not run"})
+        own = entry["levels"].get("1", {}).get("seconds")
+        prox = row["rivals"].get("fastreg-prox", {"levels": {}})["levels"].get("1", {}).get("seconds")
+        seconds, rival = best_rival(row, "1")
+        rate = row["flops"] / own if own else None
+        cells = [
+            f"**{name}** {work.title}, {row['shape'][0]}×{'-'.join(map(str, work.sizes))}",
+            ms(own / row["epochs"]) if own else entry.get("status", "–"),
+            f"{prox / own:.3f}" if own and prox else "–",
+            f"{rival} {ms(seconds / row['epochs'])}" if rival else "–",
+            f"{own / seconds:.3g}" if own and rival else "–",
+            asked(work, row, "1", own) or "–",
+            f"{rate / 1e9:.0f}" if rate else "–",
+            f"{rate / row['machine']['sgemm_flops']:.0%}" if rate else "–",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines if len(lines) > 6 else []
+
+
 def everyone(row, levels):
     """All rivals of a row, quickest first, with what the judge found."""
     lines = []
@@ -133,7 +171,7 @@ def memory_table(rows):
     for key, row in rows.items():
         if not any("memory_above_x" in entry for entry in row.get("rivals", {}).values()):
             continue
-        if row["bytes"] < 2**24:
+        if row["bytes"] < 2**24 or row["work"] in NETWORKS:
             continue
         cells = []
         for name in MEMORY_RIVALS:
@@ -165,7 +203,8 @@ def markdown(results):
     """The whole report."""
     rows = results["rows"]
     complete = {key: row for key, row in rows.items() if "rivals" in row}
-    entries = [entry for row in complete.values() for entry in row["rivals"].values()]
+    linear = {key: row for key, row in complete.items() if row["work"] not in NETWORKS}
+    entries = [entry for row in linear.values() for entry in row["rivals"].values()]
     levels = sorted({level for entry in entries for level in entry["levels"]}, key=float, reverse=True)
     threads = sorted({row["threads"] for row in complete.values()}, reverse=True)
     lines = [HEADER]
@@ -186,17 +225,26 @@ def markdown(results):
         )
     for count in threads:
         for level in reversed(levels):
-            lines += main_table(complete, level, count)
+            lines += main_table(linear, level, count)
+    for count in threads:
+        lines += network_table(complete, count)
     if results.get("cold"):
         lines += cold_table(results["cold"])
     lines += memory_table(complete)
-    lines.append("\n## Everyone\n\nMilliseconds to each gap, the gap judged, quickest first.")
+    lines.append(
+        "\n## Everyone\n\nMilliseconds to each gap, the gap judged, quickest first. Networks: the distance "
+        "from a plain training's loss, 1 being what is let through."
+    )
     for key, row in complete.items():
+        network = row["work"] in NETWORKS
+        tried = ["1"] if network else levels
         lines += [
             f"\n### {key}: {row['title']}, {row['shape'][0]}×{row['shape'][1]}, {row['threads']} threads\n",
-            "| rival | " + " | ".join(f"gap {level}" for level in levels) + " | judged | |",
-            "|---|" + "---|" * len(levels) + "---|---|",
-            *everyone(row, levels),
+            "| rival | "
+            + ("all epochs" if network else " | ".join(f"gap {level}" for level in tried))
+            + " | judged | |",
+            "|---|" + "---|" * len(tried) + "---|---|",
+            *everyone(row, tried),
         ]
     for key, row in rows.items():
         if "status" in row:

@@ -29,9 +29,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from bench import machine, report
-from bench.data import WORKS
+from bench.data import WORKS as LINEAR
+from bench.networks import NETWORKS
 from bench.rivals import describe_rivals
 
+WORKS = {**LINEAR, **NETWORKS}
 HERE = Path(__file__).parent
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -142,7 +144,13 @@ def run_rival(rival, work, threads, prepared, options, best):
         if options.patience:
             machine.wait_for_quiet(options.patience)
         # Waiting for a quiet machine between rounds is not the rival's fault.
-        seconds, code, error, _ = child("worker", asked, events, threads=threads, timeout=limit + options.patience)
+        seconds, code, error, _ = child(
+            "networks" if work.name in NETWORKS else "worker",
+            asked,
+            events,
+            threads=threads,
+            timeout=limit + options.patience,
+        )
         text = events.read_text() if events.exists() else ""
     result = {"floor": rival.floor, "attempts": [], "levels": {}, "package": rival.package}
     for line in text.splitlines():
@@ -179,7 +187,7 @@ def best_time(entries, level):
     times = [
         entry["levels"][level]["seconds"]
         for name, entry in entries.items()
-        if level in entry["levels"] and not entry["floor"] and name != "fastreg"
+        if level in entry["levels"] and not entry["floor"] and name.split("-")[0] != "fastreg"
     ]
     return min(times, default=None)
 
@@ -198,11 +206,11 @@ def run_work(work, threads, rivals, row, options, run_id):
             return
         prepared = json.loads(answer.read_text())
     row.pop("status", None)
-    row.update({key: prepared[key] for key in ("shape", "bytes", "flops", "machine")})
+    row.update({key: value for key, value in prepared.items() if key != "reference"})
     row.update(work=work.name, title=work.title, threads=threads, quick=options.quick)
     entries = row.setdefault("rivals", {})
     fresh = {}
-    strictest = f"{min(options.levels):g}"
+    strictest = "1" if work.name in NETWORKS else f"{min(options.levels):g}"
     for rival in rivals:
         reason = rival.skip(work)
         if reason:

@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def reaches(verdict, level):
     )  # fmt: skip
 
 
-def repeat(rival, work, task, X, tol, first, budget, patience):
+def repeat(run, first, budget, patience):
     """Median of at least three runs (budget allowing), more of short ones; repeats a disturbed round."""
     spent = first
     for attempt in range(3):
@@ -81,7 +82,7 @@ def repeat(rival, work, task, X, tol, first, budget, patience):
             while not runs or (
                 (len(runs) < 3 or sum(runs) < 0.5) and len(runs) < 1000 and spent + runs[-1] < budget
             ):  # fmt: skip
-                seconds, _ = fit(rival, work, task, X, tol)
+                seconds, _ = run()
                 runs.append(seconds)
                 spent += seconds
         gc.enable()
@@ -119,7 +120,8 @@ def solve(request, say):
         del answers
         say("attempt", tol=tol, seconds=seconds, verdict=verdict)
         if reaches(verdict, levels[0]):
-            found = repeat(rival, work, task, X, tol, seconds, budget, request["patience"])
+            run = partial(fit, rival, work, task, X, tol)
+            found = repeat(run, seconds, budget, request["patience"])
             while levels and reaches(verdict, levels[0]):
                 say("level", level=levels.pop(0), tol=tol, verdict=verdict, **found)
         if not levels:

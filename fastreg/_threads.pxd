@@ -7,3 +7,13 @@ cdef bint interrupted() noexcept nogil
 cdef bint look(double *looked) noexcept nogil
 cdef bint stopped() noexcept nogil
 cdef int raise_if_interrupted() except -1
+
+
+# Which of one thread and all of them does a repeated piece of work sooner; all 0 at first. Seconds of the last times.
+cdef struct Pace:
+    double one, many, started
+    bint alone
+    Py_ssize_t wait, left
+
+cdef int pick(Pace *pace, int threads) noexcept nogil
+cdef void done(Pace *pace) noexcept nogil

@@ -178,6 +178,40 @@ def serial_blas(double work, Py_ssize_t order):
     return _controller.limit(limits=1, user_api="blas")
 
 
+cdef int pick(Pace *pace, int threads) noexcept nogil:
+    """Threads for the next piece of a repeated work whose result doesn't depend on them; call done() after it.
+
+    On a busy machine a thread that waits for its turn holds up the others at every loop. So both ways are timed, the
+    quicker one is taken, and while that is a single thread, all are tried again at growing intervals.
+    """
+    if threads > 1:
+        if pace.many == 0:
+            pace.alone, pace.wait, pace.left = False, 4, 4
+        elif pace.one == 0:
+            pace.alone = True
+        else:
+            pace.alone = pace.one < pace.many
+            if pace.alone:
+                pace.left -= 1
+                if pace.left <= 0:
+                    pace.alone = False
+                    pace.wait = min(2 * pace.wait, 1024)
+                    pace.left = pace.wait
+        pace.started = fr_now()
+    return 1 if pace.alone else threads
+
+
+cdef void done(Pace *pace) noexcept nogil:
+    cdef double took
+    if pace.started > 0:
+        took = fr_now() - pace.started
+        if pace.alone:
+            pace.one = took if pace.one == 0 else 0.5 * (pace.one + took)
+        else:
+            # Where all are tried again, what they took the last time is old.
+            pace.many = took if pace.many == 0 or pace.many > pace.one > 0 else 0.5 * (pace.many + took)
+
+
 def get_num_threads():
     """Number of threads that fastreg's kernels use on large work."""
     return num_threads(1e18)

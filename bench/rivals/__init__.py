@@ -18,7 +18,7 @@ CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 # Those that tend to be quick come first: slower ones are cut off at a multiple of the best time so far.
 MODULES = (
     "bare", "fastreg", "lars", "skglm", "adelie", "celer", "sklearn", "sklearnex", "glmnet", "glum",
-    "rglmnet",
+    "rglmnet", "fastreg_networks", "jax", "torch", "sklearn_mlp",
 )  # fmt: skip
 
 

@@ -8,6 +8,11 @@ static void NAME(gather)(ptrdiff_t m, ptrdiff_t n, const void *x, ptrdiff_t ldx,
     for (ptrdiff_t i = 0; i < m; i++) {
         const ptrdiff_t from = (rows ? rows[i] : i) * ldx;
         T *o = (T *)out + i * ldo;
+#if defined(__GNUC__) || defined(__clang__)
+        if (rows && i + 1 < m && n * bytes >= 256)      /* rows lie anywhere: the next one is on its way meanwhile */
+            for (ptrdiff_t at = 0; at < n * bytes; at += 64)
+                __builtin_prefetch((const char *)x + rows[i + 1] * ldx * bytes + at);
+#endif
         if (bytes == sizeof(T))
             memcpy(o, (const T *)x + from, n * sizeof(T));
         else if (bytes == sizeof(double))

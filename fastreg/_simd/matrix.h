@@ -9,6 +9,27 @@
 
 enum { NAME(width) = LANES };
 
+/* Of two vectors' first (last) halves, one element each in turn. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define COUNT (VBYTES / (WIDE ? 8 : 4))
+#if COUNT == 2
+#define ZIP_LOW 0, 2
+#define ZIP_HIGH 1, 3
+#elif COUNT == 4
+#define ZIP_LOW 0, 4, 1, 5
+#define ZIP_HIGH 2, 6, 3, 7
+#elif COUNT == 8
+#define ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#elif COUNT == 16
+#define ZIP_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define ZIP_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#endif
+#undef COUNT
+#endif
+#endif
+
 /* R x C vectors of C; R and C are constants where this is inlined. */
 INLINE void NAME(tile_of)(const int R, const int C, ptrdiff_t k, const T *a, ptrdiff_t ai, ptrdiff_t ak, const T *b,
                           ptrdiff_t bk, T *out)
@@ -60,6 +81,32 @@ static ptrdiff_t NAME(strips)(ptrdiff_t n)
     return (n + STRIP * LANES - 1) / (STRIP * LANES);
 }
 
+/* A square of LANES vectors: rows become columns. Each pass interleaves the first half of the rows with the second. */
+INLINE void NAME(transpose)(V *rows)
+{
+#ifdef ZIP_LOW
+    V other[LANES];
+#pragma GCC unroll 4
+    for (ptrdiff_t pass = 1; pass < LANES; pass *= 2) {
+#pragma GCC unroll 8
+        for (ptrdiff_t i = 0; i < LANES / 2; i++) {
+            other[2 * i] = __builtin_shufflevector(rows[i], rows[i + LANES / 2], ZIP_LOW);
+            other[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + LANES / 2], ZIP_HIGH);
+        }
+#pragma GCC unroll 16
+        for (ptrdiff_t i = 0; i < LANES; i++)
+            rows[i] = other[i];
+    }
+#else
+    for (ptrdiff_t i = 0; i < LANES; i++)
+        for (ptrdiff_t j = 0; j < i; j++) {
+            const T kept = LANE(rows[i], j);
+            LANE(rows[i], j) = LANE(rows[j], i);
+            LANE(rows[j], i) = kept;
+        }
+#endif
+}
+
 /* B's strip of `vectors` vectors from column j0 on, row after row. */
 static void NAME(pack_strip)(const fr_product *p, ptrdiff_t j0, int vectors, T *out)
 {
@@ -71,15 +118,16 @@ static void NAME(pack_strip)(const fr_product *p, ptrdiff_t j0, int vectors, T *
                 NAME(put)(out + l * cols + j * LANES, NAME(get)(b + l * p->ldb + j0 + j * LANES));
         return;
     }
-    const ptrdiff_t there = p->nb - j0 < cols ? p->nb - j0 : cols;
-    for (ptrdiff_t l0 = 0; l0 < p->k; l0 += 16) {       /* 16 elements of a row at a time: a line of the cache or two */
-        const ptrdiff_t l1 = l0 + 16 < p->k ? l0 + 16 : p->k;
-        for (ptrdiff_t j = 0; j < there; j++)
-            for (ptrdiff_t l = l0; l < l1; l++)
-                out[l * cols + j] = b[(j0 + j) * p->ldb + l];
-        for (ptrdiff_t j = there; j < cols; j++)
-            for (ptrdiff_t l = l0; l < l1; l++)
-                out[l * cols + j] = 0;
+    for (int j = 0; j < vectors; j++) {
+        const ptrdiff_t first = j0 + j * LANES, there = p->nb - first < LANES ? p->nb - first : LANES;
+        for (ptrdiff_t l = 0; l < p->k; l += LANES) {
+            V rows[LANES];
+            for (ptrdiff_t i = 0; i < LANES; i++)
+                rows[i] = i < there ? NAME(get)(b + (first + i) * p->ldb + l) : NAME(all)(0);
+            NAME(transpose)(rows);
+            for (ptrdiff_t i = 0; i < LANES && l + i < p->k; i++)
+                NAME(put)(out + (l + i) * cols + j * LANES, rows[i]);
+        }
     }
 }
 
@@ -114,6 +162,22 @@ static void NAME(one_column)(const fr_product *p, ptrdiff_t i0, ptrdiff_t i1)
     }
 }
 
+static void NAME(fetch)(const fr_update *u, ptrdiff_t at, ptrdiff_t rows, ptrdiff_t cols)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    for (ptrdiff_t r = 0; r < rows; r++, at += u->ld)
+        for (ptrdiff_t q = at; q < at + cols; q += 64 / (ptrdiff_t)sizeof(T)) {
+            __builtin_prefetch((T *)u->w + q, 1);
+            if (u->m)
+                __builtin_prefetch((T *)u->m + q, 1);
+            if (u->v)
+                __builtin_prefetch((T *)u->v + q, 1);
+        }
+#else
+    (void)u, (void)at, (void)rows, (void)cols;
+#endif
+}
+
 typedef void (*NAME(tile_t))(ptrdiff_t, const T *, ptrdiff_t, ptrdiff_t, const T *, ptrdiff_t, T *);
 
 static void NAME(product)(const fr_product *p, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t s, void *scratch)
@@ -146,6 +210,8 @@ static void NAME(product)(const fr_product *p, ptrdiff_t i0, ptrdiff_t i1, ptrdi
     for (ptrdiff_t i = i0; i < i1; i += (ptrdiff_t)1 << size) {
         while (((ptrdiff_t)1 << size) > i1 - i)
             size--;
+        if (p->update && p->k >= 128)                   /* what the step will need, long before it does */
+            NAME(fetch)(p->update, i * p->update->ld + j0, (ptrdiff_t)1 << size, cols);
         tiles[size][vectors - 1](p->k, a + i * p->ai, p->ai, p->ak, b, bk, out);
         p->finish(p, i, j0, (ptrdiff_t)1 << size, cols, out);
     }
@@ -230,3 +296,5 @@ static void NAME(column_sums)(ptrdiff_t m, ptrdiff_t n, const void *dv, ptrdiff_
         NAME(put)(out + j, s + t);
     }
 }
+#undef ZIP_LOW
+#undef ZIP_HIGH

@@ -73,7 +73,8 @@ cdef object aligned(Py_ssize_t nbytes)
 cdef char *address(object array) noexcept
 cdef Py_ssize_t padded(const Chain *c, Py_ssize_t n) noexcept nogil
 cdef double products(const Chain *c) noexcept nogil
-cdef void load(const Chain *c, Space *s, Py_ssize_t m, const Source *x, const Py_ssize_t *rows) noexcept nogil
+cdef void load(const Chain *c, Space *s, Py_ssize_t m, const Source *x, const Py_ssize_t *rows,
+               int threads) noexcept nogil
 cdef void forward(const Chain *c, Space *s, Py_ssize_t m, bint training, const fr_dropout *drops,
                   int threads) noexcept nogil
 cdef void backward(const Chain *c, Space *s, Py_ssize_t m, const fr_update *weights, const fr_update *biases,

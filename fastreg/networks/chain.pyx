@@ -28,6 +28,8 @@ cdef enum:
     LINE = 64                   # bytes
 # Multiply-adds that take as long as reading one element does in _threads' count of work.
 cdef double MACS_PER_READ = 4.0
+# The same for copying an element of a row that lies anywhere in memory.
+cdef double READS_PER_COPY = 8.0
 
 
 cdef object aligned(Py_ssize_t nbytes):
@@ -204,14 +206,37 @@ cdef inline bint pays_packing(const fr_product *p, Py_ssize_t item) noexcept nog
     return p.k * p.ldb * item > 24576 and p.m > 16
 
 
-cdef void load(const Chain *c, Space *s, Py_ssize_t m, const Source *x, const Py_ssize_t *rows) noexcept nogil:
+# Rows of dense X, for parallel_for: task = part.
+cdef struct Gather:
+    const Chain *c
+    const Source *x
+    const Py_ssize_t *rows
+    Space *s
+    Py_ssize_t m, part
+
+
+cdef void gather_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef const Gather *w = <const Gather *>context
+    cdef const Chain *c = w.c
+    cdef Py_ssize_t first = task * w.part, skipped = 0 if w.rows != NULL else first * w.x.ld * w.x.nbytes
+    c.net.gather(min(w.part, w.m - first), c.layers[0].n_in, w.x.data + skipped, w.x.ld, w.x.nbytes,
+                 w.rows + first if w.rows != NULL else NULL, w.s.x + first * w.s.ldx * c.item, w.s.ldx)
+
+
+cdef void load(const Chain *c, Space *s, Py_ssize_t m, const Source *x, const Py_ssize_t *rows,
+               int threads) noexcept nogil:
     """Gather rows of X (NULL: the first m)."""
+    cdef Gather w
     if x.sparse:
         c.net.gather_sparse(m, &x.csr, rows, &s.csr)
         if s.transposed.start != NULL:
             c.net.transpose_sparse(m, c.layers[0].n_in, &s.csr, &s.transposed)
-    else:
-        c.net.gather(m, c.layers[0].n_in, x.data, x.ld, x.nbytes, rows, s.x, s.ldx)
+        return
+    w.c, w.x, w.rows, w.s, w.m = c, x, rows, s, m
+    if threads > 1:
+        threads = min(threads, num_threads(<double>m * c.layers[0].n_in * READS_PER_COPY))
+    w.part = max(1, (m + threads - 1) // threads)
+    parallel_for(gather_task, &w, (m + w.part - 1) // w.part, threads)
 
 
 cdef void forward(const Chain *c, Space *s, Py_ssize_t m, bint training, const fr_dropout *drops,

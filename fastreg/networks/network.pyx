@@ -241,7 +241,7 @@ cdef void skip(const Source *x, Py_ssize_t at, const Chain *c, Space *s, Py_ssiz
         part.csr.start = <const char *>x.csr.start + at * x.csr.index_bytes
     else:
         part.data += at * x.ld * x.nbytes
-    load(c, s, m, &part, NULL)
+    load(c, s, m, &part, NULL, 1)
 
 
 cdef void predict_task(void *context, Py_ssize_t task, int thread) noexcept nogil:

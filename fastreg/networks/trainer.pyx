@@ -16,7 +16,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from fastreg._simd.dispatch cimport fr_dropout, fr_update
-from fastreg._threads cimport interrupted, num_threads, raise_if_interrupted
+from fastreg._threads cimport Pace, done, interrupted, num_threads, pick, raise_if_interrupted
 from fastreg.networks.chain cimport (
     Chain, Layer, Source, Space, Spaces, address, aligned, backward, forward, load, padded, products,
 )
@@ -68,6 +68,7 @@ cdef class Trainer:
     cdef Py_ssize_t apart_bytes
     cdef Spaces spaces
     cdef tuple spaces_for
+    cdef Pace pace
 
     def __cinit__(self, Network net, Optimizer optimizer, penalties=None, bias_penalties=None, dropout=None,
                   activity=None, clip=None, double decoupled_decay=0.0):
@@ -190,7 +191,7 @@ cdef class Trainer:
         cdef Py_ssize_t K = self.net.columns(Y), rows, n, n_batches
         cdef bint whole
         cdef double loss = 0
-        cdef int threads, done
+        cdef int threads, whole_epoch
         X, Y = describe(&x, X, c.layers[0].n_in, "X"), describe(&y, Y, K, "Y")
         memset(&weight, 0, sizeof(Source))
         if sample_weight is not None:
@@ -206,6 +207,7 @@ cdef class Trainer:
         key = (rows, K, batch_elements(X, numbers, rows), threads)
         if self.spaces_for != key:
             self.spaces, self.spaces_for = Spaces(1), key
+            memset(&self.pace, 0, sizeof(Pace))
             self.spaces.lay_out(c, rows, K, key[2], True, threads, NULL)
         if not whole and self.gradient is None:
             self.gradient = aligned(c.size * c.item)
@@ -214,10 +216,10 @@ cdef class Trainer:
         self._set_up()
         if n_batches:
             with nogil:
-                done = self._run(&x, &y, &weight, <const Py_ssize_t *>cnp.PyArray_DATA(numbers), n, batch_size, rows,
-                                 K, &rates[0], dropout_seed, threads, whole, &loss)
-                done = done and c.net.finite(c.size, c.arena)
-            if not done:
+                whole_epoch = self._run(&x, &y, &weight, <const Py_ssize_t *>cnp.PyArray_DATA(numbers), n, batch_size,
+                                        rows, K, &rates[0], dropout_seed, threads, whole, &loss)
+                whole_epoch = whole_epoch and c.net.finite(c.size, c.arena)
+            if not whole_epoch:
                 memcpy(c.arena, address(self.backup), c.size * c.item)
                 for arena in (self.m, self.v):
                     if arena is not None:
@@ -259,6 +261,7 @@ cdef class Trainer:
         cdef Py_ssize_t L = c.n_layers, at, end, piece, m, which, batch = 0
         cdef fr_update *updates = self.updates if whole else self.sums
         cdef bint dropping = False
+        cdef int team
         cdef double total, everything = 0, loss, macs = 0, sum_loss = 0
         for which in range(L - 1):
             dropping = dropping or self.drops[which].rate > 0
@@ -277,16 +280,19 @@ cdef class Trainer:
             piece = at
             while piece < end:
                 m = min(most, end - piece)
-                load(c, s, m, x, order + piece)
+                team = pick(&self.pace, threads) if m == most else threads
+                load(c, s, m, x, order + piece, team)
                 c.net.gather(m, K, y.data, y.ld, y.nbytes, order + piece, s.targets, K)
                 share(c, s, m, weight, order + piece, total)
                 if dropping:
                     self._draw(seed, piece)
-                forward(c, s, m, True, self.drops if dropping else NULL, threads)
+                forward(c, s, m, True, self.drops if dropping else NULL, team)
                 loss += self.net.evaluate(s, m, True)
                 if not isfinite(loss):
                     return 0
-                backward(c, s, m, updates, updates + L, threads)
+                backward(c, s, m, updates, updates + L, team)
+                if m == most:
+                    done(&self.pace)
                 macs += 3 * products(c) * m
                 if macs > LOOK:
                     macs = 0
