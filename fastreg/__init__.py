@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastreg._versions import __version__, show_versions
+    from fastreg.glm import GammaRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
     from fastreg.linear import (
         ElasticNet,
         ElasticNetCV,
@@ -32,12 +33,14 @@ __all__ = [
     "ElasticNet",
     "ElasticNetCV",
     "ExpAbs",
+    "GammaRegressor",
     "GroupL1",
     "L1",
     "L1L2",
     "L2",
     "Lasso",
     "LassoCV",
+    "LogisticRegression",
     "MCP",
     "MLPClassifier",
     "MLPClassifierCV",
@@ -49,10 +52,12 @@ __all__ = [
     "MultiTaskLasso",
     "MultiTaskLassoCV",
     "NonNegative",
+    "PoissonRegressor",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",
     "RidgeClassifierCV",
+    "TweedieRegressor",
     "__version__",
     "enet_path",
     "lasso_path",
@@ -63,6 +68,7 @@ __all__ = [
 # where names live that are not in fastreg.linear
 _HOMES = {
     **dict.fromkeys(["__version__", "show_versions"], "fastreg._versions"),
+    **dict.fromkeys(["GammaRegressor", "LogisticRegression", "PoissonRegressor", "TweedieRegressor"], "fastreg.glm"),
     **dict.fromkeys(["MLPClassifier", "MLPClassifierCV", "MLPRegressor", "MLPRegressorCV", "mlp_path"], "fastreg.mlp"),
     **dict.fromkeys(
         ["L1", "L1L2", "L2", "MCP", "Bounds", "ExpAbs", "GroupL1", "MaxNorm", "NonNegative"], "fastreg.penalties"

@@ -30,7 +30,7 @@ class Estimator:
 
     @property
     def is_classifier(self):
-        return "Classifier" in self.name
+        return "Classifier" in self.name or "Logistic" in self.name
 
     @property
     def is_ridge(self):
@@ -57,6 +57,14 @@ ESTIMATORS = [
 
 # the estimators of the path solver, which share one objective and all its laws
 PATH_ESTIMATORS = [case for case in ESTIMATORS if not case.is_ridge]
+
+# generalised linear models
+GLMS = [
+    Estimator("LogisticRegression", {"C": 0.5}),
+    Estimator("PoissonRegressor", {"alpha": 0.1}),
+    Estimator("GammaRegressor", {"alpha": 0.1}),
+    Estimator("TweedieRegressor", {"alpha": 0.1, "power": 1.5}),
+]
 
 # networks; scikit-learn has no cross-validated ones
 NETWORKS = [

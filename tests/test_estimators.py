@@ -7,7 +7,8 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
-from cases import ESTIMATORS, NETWORKS, PATH_ESTIMATORS, PENALTIES
+from cases import ESTIMATORS as LINEAR
+from cases import GLMS, NETWORKS, PATH_ESTIMATORS, PENALTIES
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
@@ -20,6 +21,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import fastreg
 from fastreg.penalties import Penalty
 
+ESTIMATORS = LINEAR + GLMS
+
 # the arguments that scikit-learn does not have
 MORE = {
     "penalty_factor",
@@ -31,6 +34,7 @@ MORE = {
     "dense_output",
     "tol",
     "max_iter",
+    "l1_ratio",
 }
 
 
@@ -44,6 +48,8 @@ def data(case, n=40, p=6, seed=0):
     coef = np.array([2.0, -1.0, 0.5] + [0.0] * (p - 3))
     if case.is_classifier:
         return X, X @ coef > 0
+    if case in GLMS:
+        return X, np.exp(0.3 * X @ coef) * rng.gamma(2, 0.5, n)
     if case.multitask:
         return X, np.outer(X @ coef, [1.0, -2.0, 0.5]) + 0.5 * rng.standard_normal((n, 3))
     return X, X @ coef + 0.5 * rng.standard_normal(n)

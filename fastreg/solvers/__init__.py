@@ -2,7 +2,17 @@
 
 from .folds import cv_errors
 from .glm_path import glm_alpha_grid, solve_glm
+from .multinomial import solve_multinomial
 from .path import alpha_grid, solve_path
 from .result import Path, Result
 
-__all__ = ["Path", "Result", "alpha_grid", "cv_errors", "glm_alpha_grid", "solve_glm", "solve_path"]
+__all__ = [
+    "Path",
+    "Result",
+    "alpha_grid",
+    "cv_errors",
+    "glm_alpha_grid",
+    "solve_glm",
+    "solve_multinomial",
+    "solve_path",
+]

@@ -193,7 +193,7 @@ class ProxNewton(WorkingSet):
         penalty, design = self.penalty, self.design
         l1 = alpha * penalty.l1_ratio
         self.steps = 0
-        target = tol * self.null
+        target = max(tol * self.null, 1e-15)
         if self.v is None:
             if not self.warm and len(self.block.cols) and l1 > 0:
                 self._newton(1e300, target, max_iter)

@@ -1,0 +1,81 @@
+"""What generalised linear models share: the extra parameters, offsets, the call of the solver, the warning."""
+
+import warnings
+from numbers import Real
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array
+
+from fastreg._validation import check_bounds, check_finite_solution
+from fastreg.design import Design
+from fastreg.penalties.features import FeatureL1L2
+
+EXTRA_CONSTRAINTS = {
+    "penalty_factor": ["array-like", None],
+    "lower": [Real, "array-like", None],
+    "upper": [Real, "array-like", None],
+    "standardize": ["boolean"],
+}
+
+
+class LinearPredictor:
+    """An estimator whose raw predictions are ``X @ coef + intercept + offset``, fitted by prox-Newton."""
+
+    @property
+    def sparse_coef_(self):
+        """`coef_` as a CSR matrix (array, if scikit-learn is configured so), one row a target."""
+        coef = np.atleast_2d(self.coef_)
+        return (sparse.csr_array if get_config()["sparse_interface"] == "sparray" else sparse.csr_matrix)(coef)
+
+    def _check_offset(self, offset, X):
+        """None, or float64 of shape (n_samples,)."""
+        if offset is None:
+            return None
+        offset = check_array(offset, ensure_2d=False, dtype=np.float64, input_name="offset")
+        if offset.shape != (X.shape[0],):
+            raise ValueError(f"offset has shape {offset.shape}, but X has {X.shape[0]} rows; pass one number a row.")
+        return np.ascontiguousarray(offset)
+
+    def _problem(self, X, sample_weight, l1_ratio):
+        """Design and penalty."""
+        bounds = check_bounds(X.shape[1], self.penalty_factor, self.lower, self.upper)
+        design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
+        return design, FeatureL1L2(X.shape[1], l1_ratio, *bounds)
+
+    def _start(self, shape, penalty):
+        """The last coefficients, within the bounds, if `warm_start` and they fit this problem."""
+        coef = getattr(self, "coef_", None) if self.warm_start else None
+        if coef is None or np.size(coef) != np.prod(shape):
+            return None
+        coef = np.asarray(coef.toarray() if sparse.issparse(coef) else coef, dtype=np.float64).reshape(shape)
+        return np.clip(coef, penalty.lower, penalty.upper) if np.isfinite(coef).all() else None
+
+    def _certify(self, path, perfect):
+        """Set the certificate of a path of one; warn where it is short of what was asked for, or has no optimum."""
+        gap, n_iter = float(path.dual_gaps[0]), int(path.n_iters[0])
+        check_finite_solution(path.coefs[0], path.intercepts[0], gap)
+        self.dual_gap_, self.converged_ = gap, bool(path.converged[0])
+        if not self.converged_:
+            if perfect:
+                advice = self._no_end
+            elif n_iter >= self.max_iter:
+                advice = "Increase max_iter or tol, put the features on one scale (standardize=True), or penalise more."
+            else:
+                advice = "Rounding is in the way: increase tol or penalise more."
+            warnings.warn(
+                f"{type(self).__name__} did not converge: relative duality gap {gap / path.null:.1e} after {n_iter} "
+                f"iterations, tol={self.tol:g}. {advice}",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        elif perfect:
+            warnings.warn(f"{type(self).__name__}: {self._no_end}", ConvergenceWarning, stacklevel=3)
+        return n_iter
+
+    _no_end = (
+        "The fit is perfect, and would be better still with larger coefficients: without a penalty there is no "
+        "optimum. Penalise, or take the predictions for what they are, certainties."
+    )

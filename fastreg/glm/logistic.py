@@ -1,0 +1,282 @@
+"""LogisticRegression."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
+from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from fastreg._validation import check_fit_data, check_params
+from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
+from fastreg.losses import Logistic, Softmax
+from fastreg.solvers import solve_glm, solve_multinomial
+
+
+class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
+    """Logistic regression, multinomial for more than two classes, with L1 and L2 penalties.
+
+    Minimises, with weights sw_i = sample_weight_i * class_weight of the row, S their sum and alpha = 1 / (C S)::
+
+        1/S sum_i sw_i log-loss_i + alpha sum_j f_j (l1_ratio |w_j| + (1 - l1_ratio) / 2 w_j^2)
+
+    subject to ``lower <= w <= upper``; f is `penalty_factor`. Without factors and bounds this is scikit-learn's
+    objective divided by C S. Every fit ends with a certificate: the optimum is at most `dual_gap_` below the objective
+    reached.
+
+    Parameters
+    ----------
+    penalty : {'l1', 'l2', 'elasticnet', None}
+        Deprecated, as in scikit-learn: use `l1_ratio`, and ``C=np.inf`` for no penalty.
+    C : float, default=1.0
+        Inverse of the penalty's strength; np.inf is no penalty.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, between 0 (ridge) and 1 (lasso).
+    dual : bool, default=False
+        Makes no difference.
+    tol : float, default=1e-4
+        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best constant.
+    fit_intercept : bool, default=True
+        The intercept is never penalised.
+    intercept_scaling : float, default=1
+        Makes no difference.
+    class_weight : dict, 'balanced' or None, default=None
+        Weight of each class; 'balanced' is inversely proportional to its (weighted) number of rows.
+    random_state : int, RandomState or None, default=None
+        Makes no difference: nothing here is random.
+    solver : str, default='lbfgs'
+        Makes no difference: Newton steps on working sets, always.
+    max_iter : int, default=100
+        Most Newton steps (for more than two classes: of every class).
+    verbose : int, default=0
+        Makes no difference.
+    warm_start : bool, default=False
+        Start from the coefficients of the last fit.
+    n_jobs : int or None, default=None
+        Makes no difference.
+    penalty_factor : array-like of shape (n_features,), default=None
+        Per-feature multiplier of the penalty; 0 leaves a feature unpenalised.
+    lower, upper : float or array-like of shape (n_features,), default=None
+        Bounds of the coefficients (of every class), ``lower <= 0 <= upper``, in the units of X.
+    standardize : bool, default=False
+        Penalise the coefficients of the features divided by their (weighted) standard deviation. `coef_` comes back
+        in the units of X.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (1, n_features) for two classes, else (n_classes, n_features)
+        float32 for float32 X.
+    sparse_coef_ : sparse CSR of the same shape
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+    dual_gap_ : float
+        In units of the objective above, recomputed once at the end from fresh predictions. For more than two classes
+        and features (or a fit) without penalty it is an estimate: the decrease that steps on single coefficients
+        could make.
+    n_iter_ : ndarray of shape (1,)
+    converged_ : bool
+        Whether the gap asked for was reached.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastreg import LogisticRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> LogisticRegression(l1_ratio=1.0).fit(X, y).predict(X[:2])
+    array([0, 0])
+    """
+
+    _parameter_constraints: dict = {
+        "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None, Hidden(StrOptions({"deprecated"}))],
+        "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "dual": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "random_state": ["random_state"],
+        "solver": [StrOptions({"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"})],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "n_jobs": [None, Integral],
+    } | EXTRA_CONSTRAINTS
+
+    _no_end = (
+        "The classes are separated perfectly, and without a penalty larger coefficients separate them better still: "
+        "there is no optimum. Penalise (a finite C), or take the predictions for what they are, certainties."
+    )
+
+    def __init__(
+        self,
+        penalty="deprecated",
+        *,
+        C=1.0,
+        l1_ratio=0.0,
+        dual=False,
+        tol=1e-4,
+        fit_intercept=True,
+        intercept_scaling=1,
+        class_weight=None,
+        random_state=None,
+        solver="lbfgs",
+        max_iter=100,
+        verbose=0,
+        warm_start=False,
+        n_jobs=None,
+        penalty_factor=None,
+        lower=None,
+        upper=None,
+        standardize=False,
+    ):
+        self.penalty = penalty
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.dual = dual
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.penalty_factor = penalty_factor
+        self.lower = lower
+        self.upper = upper
+        self.standardize = standardize
+
+    def _strength(self):
+        """(C, l1_ratio), the deprecated `penalty` understood."""
+        l1_ratio = self.l1_ratio
+        if self.penalty == "deprecated":
+            if l1_ratio is None:
+                warnings.warn(
+                    "l1_ratio=None is deprecated as in scikit-learn: use l1_ratio=0.", FutureWarning, stacklevel=3
+                )
+            return self.C, l1_ratio or 0.0
+        warnings.warn(
+            "'penalty' is deprecated as in scikit-learn: use l1_ratio (0 for 'l2', 1 for 'l1'), and C=np.inf for None.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        if self.penalty is None:
+            return np.inf, 0.0
+        if self.penalty == "elasticnet":
+            if l1_ratio is None:
+                raise ValueError("l1_ratio must be specified when penalty is elasticnet.")
+            return self.C, l1_ratio
+        return self.C, 1.0 if self.penalty == "l1" else 0.0
+
+    def fit(self, X, y, sample_weight=None, offset=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+            Any real dtype and strides; CSC is used as it is, other sparse formats are converted to CSC.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative; a number counts as the weight of every row.
+        offset : array-like of shape (n_samples,), default=None
+            Added to the linear predictor; for two classes only. Predictions are made without.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Invalid parameters or data, a single class, or a fit that overflowed.
+        """
+        check_params(self)
+        C, l1_ratio = self._strength()
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        classes, coded = np.unique(y, return_inverse=True)
+        X, coded, sample_weight = check_fit_data(self, X, coded.astype(np.float64), sample_weight, scalar_weight=True)
+        K = len(classes)
+        if K < 2:
+            raise ValueError(
+                f"This solver needs samples of at least 2 classes in the data, but y is all {classes[0]!r}."
+            )
+        if self.class_weight is not None:
+            each = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=sample_weight)
+            each = each[coded.astype(np.intp)]
+            sample_weight = each if sample_weight is None else sample_weight * each
+        offset = self._check_offset(offset, X)
+        if offset is not None and K > 2:
+            raise ValueError(f"offset is for two classes, but y has {K}.")
+        design, penalty = self._problem(X, sample_weight, l1_ratio)
+        alpha = 1.0 / (C * design.total_weight)
+        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
+        with np.errstate(all="ignore"):  # overflow shows in the result
+            if K == 2:
+                start = self._start((X.shape[1],), penalty)
+                path = solve_glm(
+                    design, Logistic(), coded, np.array([alpha]), penalty, offset=offset, coef_init=start, **options
+                )
+            else:
+                start = self._start((K, X.shape[1]), penalty)
+                path = solve_multinomial(design, coded, K, np.array([alpha]), penalty, coef_init=start, **options)
+        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        self.classes_ = classes
+        self.coef_ = np.atleast_2d(path.coefs[0]).astype(dtype)
+        intercept = np.atleast_1d(path.intercepts[0]).astype(dtype)
+        self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
+        # no row on the wrong side, and nothing to stop the coefficients from growing
+        separated = alpha < 1e-8 / design.n and bool((self.predict(X) == y).all())
+        self.n_iter_ = np.array([self._certify(path, separated)], dtype=np.int32)
+        return self
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        raw = self.decision_function(X)
+        if raw.ndim == 2:
+            return Softmax().predict(raw)
+        both = np.column_stack([-raw, raw])
+        return Logistic().predict(both)
+
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`, also where that rounds to 0.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        raw = self.decision_function(X)
+        raw = np.column_stack([0 * raw, raw]) if raw.ndim == 1 else raw
+        return raw - np.logaddexp.reduce(raw, axis=1, keepdims=True)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

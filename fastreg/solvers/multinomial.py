@@ -1,0 +1,236 @@
+"""Multinomial models: classes take turns, each with a prox-Newton step of a logistic model.
+
+Seen from one class, the others' predictions are an offset: ``log sum_k exp(eta_ik) - eta_ij`` is, but for what does
+not change, the logistic loss of ``eta_ik - log sum_{l != k} exp(eta_il)``, with the exact curvature p (1 - p). So a
+turn is a step of prox_newton.py, with a working set of the class's own. What turns are slow at is a shift of all
+classes alike, which the loss does not see: after each round every feature's coefficients are shifted to where the
+penalty is least, a median (for l2 > 0 of the coefficients and of the minima between them).
+"""
+
+import numpy as np
+
+from fastreg._simd.dispatch import dot
+
+from ..losses import Logistic, Softmax
+from ..penalties.features import dual_charge
+from .prox_newton import FAR, NEAR, ProxNewton
+from .result import Path
+from .working_set import SURE, TALL
+
+
+class Multinomial:
+    """One path; coefficients are those of X̃, (K, p).
+
+    Parameters
+    ----------
+    design : Design
+    y : ndarray of shape (n,)
+        Class numbers, each of 0..K-1 at least once.
+    n_classes : int
+    penalty : FeatureL1L2 in the units of X̃
+    coef : ndarray of shape (K, p), optional
+        Where to start.
+    """
+
+    def __init__(self, design, y, n_classes, penalty, coef=None):
+        self.design, self.y, self.penalty, self.K = design, y, penalty, n_classes
+        self.loss, self.s = Softmax(), design.weights
+        self.parts = [
+            ProxNewton(
+                design, Logistic(), (y == k).astype(np.float64), penalty, None, None if coef is None else coef[k]
+            )
+            for k in range(n_classes)
+        ]
+        share = np.array([dot(self.s, part.y) for part in self.parts])
+        with np.errstate(divide="ignore"):
+            start = np.log(share) if design.fit_intercept else np.zeros(n_classes)
+        start = np.maximum(start, -30.0)
+        for part, b in zip(self.parts, start - start.mean(), strict=True):
+            part.predictor.b = float(b)
+        self.null = self.loss(np.tile(start, (design.n, 1)), y, self.s)[0]
+        self.last = None
+        self.feasible = not ((penalty.factor == 0) & (design.sq_norms > 0)).any()
+        self.refresh()
+
+    @property
+    def coef(self):
+        """(K, p)."""
+        return np.array([part.coef for part in self.parts])
+
+    @property
+    def intercepts(self):
+        """(K,), about the means of X̃."""
+        return np.array([part.predictor.b for part in self.parts])
+
+    def raw(self):
+        return np.array([part.predictor.linear + part.predictor.b for part in self.parts])
+
+    def refresh(self, fresh=False):
+        """Loss, the dual point and its correlations: one pass over X; fresh: predictions anew."""
+        design = self.design
+        if fresh:
+            for part in self.parts:
+                used = np.flatnonzero(part.coef)
+                part.predictor.linear = design.xw(part.coef[used], used)
+        raw = np.ascontiguousarray(self.raw().T)
+        self.value, gradient, _ = self.loss(raw, self.y, self.s)
+        u = -gradient
+        if design.fit_intercept:
+            p = self.loss.predict(raw)
+            sp = self.s[:, None] * p
+            for _ in range(2):
+                A = np.diag(sp.sum(axis=0)) - np.einsum("ik,il->kl", sp, p)
+                c = np.linalg.lstsq(A, u.sum(axis=0), rcond=1e-12)[0]
+                u = u - sp * (c - np.einsum("ik,k->i", p, c)[:, None])
+        self.u = np.ascontiguousarray(u.T)
+        V = design.storage.dots(self.u, design.mean) * design.mult
+        V[:, design.sq_norms == 0] = 0
+        for part, v in zip(self.parts, V, strict=True):
+            part.v, part.exact_v = v, False
+
+    def gap(self, alpha):
+        """(gap, primal); with unpenalised columns the gap is an estimate."""
+        penalty, design = self.penalty, self.design
+        primal = self.value + sum(penalty.value(part.coef, alpha) for part in self.parts)
+        if not self.feasible or alpha == 0:
+            size = 0.25 * design.sq_norms + alpha * (1 - penalty.l1_ratio) * penalty.factor
+            wrong = np.array([penalty.violation(part.v, part.coef, alpha) for part in self.parts])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return float(np.where(wrong > 0, wrong**2 / (2 * size), 0).sum()), primal
+        some = self.s > 0
+        theta = (self.u[:, some] / self.s[some]).T
+        rounding = np.sqrt(design.sq_norms) * 1e-15
+        scale = min(dual_charge(part.v, part.coef, penalty, alpha, rounding)[0] for part in self.parts)
+        charge = sum(dual_charge(scale * part.v, part.coef, penalty, alpha, rounding)[1] for part in self.parts)
+        dual = -dot(self.s[some], self.loss.conjugate(-scale * theta, self.y[some])) - charge
+        if not np.isfinite(dual):
+            dual = 0.0
+        return max(primal - dual, 0.0), primal
+
+    def round(self, alpha, goal, far, near):
+        """A step of every class, then the shift; the decrease that the steps promised."""
+        raw = self.raw()
+        top = raw.max(axis=0)
+        E = np.exp(raw - top)
+        total, promise = E.sum(axis=0), 0.0
+        for k, part in enumerate(self.parts):
+            state = part.predictor
+            others = np.maximum(total - E[k], 1e-17 * total)
+            state.offset = -(np.log(others) + top)
+            state.evaluate()
+            part.exact_v = False
+            promise += part._step(alpha, goal / self.K, far, near)
+            E[k] = np.exp(np.minimum(state.linear + state.b - top, 600.0))
+            total = others + E[k]
+        self._shift(alpha)
+        return promise
+
+    def _shift(self, alpha):
+        """Move all classes' coefficients of a feature alike, to where they are charged least."""
+        if self.design.fit_intercept:
+            mean = self.intercepts.mean()
+            for part in self.parts:
+                part.predictor.b -= mean
+        penalty, K = self.penalty, self.K
+        if penalty.bounded:
+            return
+        coef = self.coef
+        some = np.flatnonzero(coef.any(axis=0))
+        W = coef[:, some]
+        if alpha == 0 or penalty.l1_ratio == 0:
+            c = W.mean(axis=0)
+        elif penalty.l1_ratio == 1:
+            c = np.median(W if K % 2 else np.vstack([W, np.zeros(len(some))]), axis=0)
+        else:
+            ratio = penalty.l1_ratio / (1 - penalty.l1_ratio)
+            between = (W.sum(axis=0) - ratio * (2 * np.arange(K + 1) - K)[:, None]) / K
+            c = np.median(np.vstack([W, between]), axis=0)
+        moved = np.flatnonzero(c)
+        if not len(moved):
+            return
+        linear = self.design.xw(c[moved], some[moved])
+        for part in self.parts:
+            part.coef[some[moved]] -= c[moved]
+            part._join(some[moved])
+            part.predictor.linear = part.predictor.linear - linear
+
+    def fit(self, alpha, tol, max_iter):
+        """Solve at one alpha to a relative gap; returns (gap, primal, rounds)."""
+        penalty, design = self.penalty, self.design
+        l1 = alpha * penalty.l1_ratio
+        target = max(tol * self.null, 1e-15)
+        last = self.last if self.last is not None else max(penalty.alpha_max(part.v) for part in self.parts)
+        wide = design.n < TALL * design.p
+        rounds = idle = 0
+        step = self.parts[0].block.step
+        while l1 > 0 and wide and last * step > alpha:
+            last *= step
+            for part in self.parts:
+                part._prune(last * penalty.l1_ratio, 0)
+                part._admit(SURE * last * penalty.l1_ratio)
+            self.round(last, 1e-3 * self.null, True, NEAR)
+            self.refresh()
+            rounds += 1
+        for part in self.parts:
+            if l1 > 0:
+                part._prune(l1, 0)
+                part._admit(max(2 * l1 - last * penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
+            else:
+                part._join(np.flatnonzero(design.sq_norms > 0))
+        gap, primal = self.gap(alpha)
+        fresh = False
+        while (gap > target or not fresh) and rounds < max_iter and idle < 5:
+            promise, joined = 0.0, 0
+            if gap > target:
+                promise = self.round(alpha, 0.1 * max(0.1 * gap, 0.3 * target), gap > FAR * self.null, NEAR)
+                rounds += 1
+            fresh = gap <= target or promise <= target
+            self.refresh(fresh)
+            before = gap
+            gap, primal = self.gap(alpha)
+            if l1 > 0 and gap > target:
+                for part in self.parts:
+                    part._prune(l1, 0)
+                    joined += part._admit(l1 * (1 + 1e-12))
+            idle = 0 if gap < 0.99 * before or joined or promise > 1e-12 * self.null else idle + 1
+        self.last = alpha
+        return gap, primal, max(1, rounds)
+
+
+def solve_multinomial(design, y, n_classes, alphas, penalty, *, tol=1e-4, max_iter=100, coef_init=None):
+    """Minimise the mean cross-entropy of K classes and ``alpha sum_k penalty(w_k)`` for each of the decreasing alphas.
+
+    Parameters
+    ----------
+    design : Design
+    y : ndarray of shape (n,)
+        Class numbers.
+    n_classes : int
+    alphas : ndarray
+    penalty : FeatureL1L2
+        In the units of X; of each class.
+    tol, max_iter : float, int
+        As for `solve_glm`; an iteration is a step of every class.
+    coef_init : ndarray of shape (K, p), optional
+
+    Returns
+    -------
+    Path
+        ``coefs`` (n_alphas, K, p), intercepts (n_alphas, K) of mean 0.
+    """
+    alphas = np.ascontiguousarray(alphas, dtype=np.float64)
+    y = np.ascontiguousarray(y, dtype=np.float64)
+    design.scale  # noqa: B018  the statistics are there from here on
+    start = None if coef_init is None else np.where(design.sq_norms > 0, coef_init * design.scale, 0.0)
+    state = Multinomial(design, y, n_classes, penalty.scaled(design.scale), start)
+    coefs, intercepts, fits = [], [], []
+    for alpha in alphas:
+        fits.append(state.fit(alpha, 0.9 * tol, max_iter))
+        coefs.append(state.coef)
+        intercepts.append(state.intercepts)
+    gaps, primals, iters = (np.array(part) for part in zip(*fits, strict=True))
+    coefs, intercepts = design.unscale(np.array(coefs), np.array(intercepts))
+    if design.fit_intercept:  # any shift gives the same predictions
+        intercepts = intercepts - intercepts.mean(axis=1, keepdims=True)
+    converged = gaps <= np.maximum(max(tol, 1e-14) * state.null, 1e-14)
+    return Path(alphas, coefs, intercepts, gaps, primals, state.null, iters, converged)

@@ -1,0 +1,213 @@
+"""The generalised linear models against scikit-learn, and their laws."""
+
+import warnings
+
+import numpy as np
+import pytest
+from cases import GLMS
+from scipy import sparse
+from sklearn import linear_model
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
+
+import fastreg
+from fastreg import GammaRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
+
+every_model = pytest.mark.parametrize("case", GLMS, ids=str)
+
+
+def data(case, n=80, p=6, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p)) * rng.uniform(0.5, 2, p)
+    eta = X[:, :3] @ [0.5, -0.4, 0.3]
+    if case.is_classifier:
+        return X, (rng.random(n) < 1 / (1 + np.exp(-eta))).astype(int)
+    return X, np.exp(eta) * rng.gamma(2, 0.5, n)
+
+
+def same(a, b, atol=1e-5):
+    np.testing.assert_allclose(a.coef_, b.coef_, atol=atol)
+    np.testing.assert_allclose(a.intercept_, b.intercept_, atol=atol)
+
+
+TIGHT = {"tol": 1e-10, "max_iter": 500}
+
+
+@every_model
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_against_scikit_learn(case, fit_intercept, weighted):
+    X, y = data(case)
+    weight = np.random.default_rng(1).uniform(0.1, 2, len(y)) if weighted else None
+    ours = case.ours(**case.params, fit_intercept=fit_intercept, **TIGHT).fit(X, y, weight)
+    theirs = case.theirs(**case.params, fit_intercept=fit_intercept, solver="newton-cholesky", tol=1e-8, max_iter=500)
+    theirs.fit(X, y, weight)
+    same(ours, theirs)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-4)
+    assert ours.score(X, y, weight) == pytest.approx(theirs.score(X, y, weight), abs=1e-6)
+    assert ours.converged_
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_logistic_penalties_and_class_weights(l1_ratio, classes):
+    X, y = load_iris(return_X_y=True)
+    X, y = (X[50:], y[50:]) if classes == 2 else (X, y)
+    kwargs = {"C": 0.3, "l1_ratio": l1_ratio, "class_weight": "balanced"}
+    weight = np.random.default_rng(1).uniform(0.1, 2, len(y))
+    ours = LogisticRegression(**kwargs, tol=1e-9, max_iter=500).fit(X, y, weight)
+    theirs = linear_model.LogisticRegression(**kwargs, solver="saga", tol=1e-9, max_iter=200000).fit(X, y, weight)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=2e-4)
+    np.testing.assert_allclose(ours.predict_log_proba(X), np.log(ours.predict_proba(X)), atol=1e-10)
+    assert (ours.coef_ == 0).sum() >= (theirs.coef_ == 0).sum()
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+@every_model
+def test_weights_are_repetitions_and_weight_0_is_absence(case):
+    X, y = data(case)
+    weight = np.random.default_rng(1).integers(0, 3, len(y))
+    rows = np.repeat(np.arange(len(y)), weight)
+    params = {**case.params, "l1_ratio": 0.5, **TIGHT}
+    same(case.ours(**params).fit(X, y, weight), case.ours(**params).fit(X[rows], y[rows]))
+
+
+@every_model
+@pytest.mark.parametrize("standardize", [False, True])
+def test_storages_and_shift(case, standardize):
+    """Sparse = dense, C = F, float32 nearly; a shift of X moves the intercept only."""
+    X, y = data(case)
+    X = np.round(8 * X) / 8
+    X[np.abs(X) < 0.5] = 0
+    params = {**case.params, "l1_ratio": 0.5, "standardize": standardize, **TIGHT}
+    fitted = case.ours(**params).fit(X, y)
+    for Z in (np.asfortranarray(X), sparse.csc_array(X), sparse.csr_matrix(X)):
+        other = case.ours(**params).fit(Z, y)
+        same(other, fitted)
+        np.testing.assert_allclose(other.predict(Z), fitted.predict(X), rtol=1e-4)
+    single = case.ours(**params).fit(X.astype(np.float32), y)
+    assert single.coef_.dtype == np.float32
+    same(single, fitted, atol=1e-4)
+    np.testing.assert_allclose(case.ours(**params).fit(X + 5, y).coef_, fitted.coef_, atol=1e-5)
+
+
+@every_model
+def test_factors_and_bounds(case):
+    X, y = data(case)
+    free = case.ours(**{**case.params, "penalty_factor": [0, 1, 1, 1, 1, 1], **TIGHT}).fit(X, y)
+    plain = case.ours(**case.params, **TIGHT).fit(X, y)
+    assert abs(free.coef_.ravel()[0]) > abs(plain.coef_.ravel()[0])
+    bounded = case.ours(**case.params, lower=0, upper=[0.1] * 6, **TIGHT).fit(X, y)
+    assert bounded.coef_.min() >= 0
+    assert bounded.coef_.max() <= 0.1
+    assert bounded.converged_
+
+
+@every_model
+def test_warm_start(case):
+    X, y = data(case)
+    model = case.ours(**case.params, l1_ratio=0.5, warm_start=True, **TIGHT).fit(X, y)
+    first, steps = model.coef_.copy(), np.max(model.n_iter_)
+    model.fit(X, y)
+    np.testing.assert_allclose(model.coef_, first, atol=1e-6)
+    assert np.max(model.n_iter_) <= steps
+
+
+@pytest.mark.parametrize("model", [PoissonRegressor, GammaRegressor, TweedieRegressor])
+def test_offset_is_an_exposure(model):
+    """A log link with offset log(e): that of y / e, with weights e for Poisson; predictions scale with it."""
+    X, y = data(GLMS[1])
+    exposure = np.random.default_rng(1).uniform(0.5, 3, len(y))
+    kwargs = {"alpha": 0.1, **TIGHT}
+    if model is TweedieRegressor:
+        kwargs["power"] = 1
+    offset = model(**kwargs).fit(X, y, offset=np.log(exposure))
+    power = 0.0 if model is GammaRegressor else 1.0
+    rate = model(**{**kwargs, "alpha": 0.1 / (exposure**power).mean()}).fit(X, y / exposure, exposure**power)
+    same(offset, rate, atol=1e-4)
+    plain, moved = offset.predict(X), offset.predict(X, offset=np.log(exposure))
+    np.testing.assert_allclose(moved, plain * exposure, rtol=1e-10)
+    assert offset.score(X, y, offset=np.log(exposure)) > 0
+
+
+def test_logistic_offset():
+    X, y = data(GLMS[0])
+    a = LogisticRegression(**TIGHT).fit(X, y, offset=np.full(len(y), 3.0))
+    b = LogisticRegression(**TIGHT).fit(X, y)
+    np.testing.assert_allclose(a.coef_, b.coef_, atol=1e-6)
+    np.testing.assert_allclose(a.intercept_ + 3, b.intercept_, atol=1e-6)
+    with pytest.raises(ValueError, match="offset is for two classes"):
+        LogisticRegression().fit(X, np.arange(len(y)) % 3, offset=np.zeros(len(y)))
+
+
+def test_deprecated_penalty():
+    X, y = data(GLMS[0])
+    for penalty, l1_ratio in (("l1", 1.0), ("l2", 0.0), ("elasticnet", 0.5)):
+        with pytest.warns(FutureWarning, match="'penalty' is deprecated"):
+            old = LogisticRegression(penalty, l1_ratio=l1_ratio).fit(X, y)
+        same(old, LogisticRegression(l1_ratio=l1_ratio).fit(X, y))
+    with pytest.warns(FutureWarning):
+        old = LogisticRegression(penalty=None).fit(X, y)
+    same(old, LogisticRegression(C=np.inf).fit(X, y))
+    with pytest.warns(FutureWarning, match="l1_ratio=None"):
+        LogisticRegression(l1_ratio=None).fit(X, y)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_separable_classes_say_so(classes):
+    X = np.linspace(-1, 1, 60)[:, None]
+    y = (np.arange(60) * classes) // 60
+    with pytest.warns(ConvergenceWarning, match="separated perfectly"):
+        fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(X, y)
+    assert np.isfinite(fitted.coef_).all()
+    assert fitted.score(X, y) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LogisticRegression().fit(X, y)
+
+
+@every_model
+def test_not_converged_warns_and_says_what_to_do(case):
+    X, y = data(case)
+    with pytest.warns(ConvergenceWarning, match=r"gap .* after \d+ iter.*tol=1e-14.*tol"):
+        fitted = case.ours(**case.params, max_iter=1, tol=1e-14).fit(X, y)
+    assert not fitted.converged_
+    assert np.isfinite(fitted.coef_).all()
+
+
+def test_rare_classes_and_rates_of_0():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 4))
+    y = np.zeros(200)
+    y[:2] = [1, 2]
+    assert np.isfinite(LogisticRegression().fit(X, y).predict_proba(X)).all()
+    zero = PoissonRegressor(alpha=0.1).fit(X, np.zeros(200))
+    assert (zero.predict(X) < 1e-6).all()
+    with pytest.raises(ValueError, match="Gamma loss takes y > 0"):
+        GammaRegressor().fit(X, np.zeros(200))
+    with pytest.raises(ValueError, match="one class only"):
+        LogisticRegression().fit(X, np.zeros(200))
+    with pytest.raises(ValueError, match="power=0"):
+        TweedieRegressor(power=1.5, link="identity").fit(X, y + 1)
+
+
+def test_multinomial_bound_and_symmetry():
+    """The gap bounds the distance from the optimum; intercepts have mean 0."""
+    X, y = load_iris(return_X_y=True)
+    best = LogisticRegression(C=0.1, l1_ratio=0.7, tol=1e-10, max_iter=2000).fit(X, y)
+    alpha = 1 / (0.1 * len(y))
+
+    def objective(model):
+        proba = model.predict_log_proba(X)[np.arange(len(y)), y]
+        return -proba.mean() + alpha * (0.7 * np.abs(model.coef_).sum() + 0.15 * (model.coef_**2).sum())
+
+    assert best.intercept_.sum() == pytest.approx(0, abs=1e-10)
+    for rounds in (1, 2, 4):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            loose = LogisticRegression(C=0.1, l1_ratio=0.7, tol=1e-10, max_iter=rounds).fit(X, y)
+        assert objective(loose) - objective(best) <= loose.dual_gap_ + 1e-12
+
+
+def test_names():
+    assert {case.name for case in GLMS} <= set(fastreg.__all__)
