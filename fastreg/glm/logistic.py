@@ -210,9 +210,8 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         X, coded, sample_weight = check_fit_data(self, X, coded.astype(np.float64), sample_weight, scalar_weight=True)
         K = len(classes)
         if K < 2:
-            raise ValueError(
-                f"This solver needs samples of at least 2 classes in the data, but y is all {classes[0]!r}."
-            )
+            raise ValueError(f"LogisticRegression needs at least 2 classes, but y has one class only: {classes[0]}.")
+
         if self.class_weight is not None:
             each = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=sample_weight)
             each = each[coded.astype(np.intp)]
