@@ -260,6 +260,20 @@ def test_any_storage(storage, solver):
     np.testing.assert_allclose(fitted.predict(stored), twin.predict(X), rtol=1e-6, atol=1e-8)
 
 
+def test_large_x_is_predicted_in_chunks(monkeypatch):
+    """The same predictions, and the same refusal of NaN, wherever a chunk ends."""
+    from fastreg.mlp import _base
+
+    X, y = data()
+    model = MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=0).fit(X, y)
+    expected = model.predict(X)
+    monkeypatch.setattr(_base, "CHUNK", 7 * X.shape[1])
+    np.testing.assert_array_equal(model.predict(X), expected)
+    X[41, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict(X)
+
+
 def test_floats_are_those_of_x():
     X, y = data()
     X = np.round(4 * X)

@@ -20,6 +20,8 @@ from fastreg.networks.compact import CompactNetwork
 from fastreg.networks.full_batch import minimise, residual
 from fastreg.penalties import Penalty
 
+# Elements of X to predict from at a time.
+CHUNK = 1 << 21
 STOCHASTIC = ("sgd", "adam")
 CURVES = ("loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_")
 
@@ -280,7 +282,13 @@ class BaseMLP(Inspection, BaseEstimator):
     def _raw(self, X):
         """Raw predictions, (n_samples, n_outputs)."""
         check_is_fitted(self, "coefs_")
-        return self._network().raw(check_rows(self, X))
+        net = self._network()
+        if type(X) is not np.ndarray or X.ndim != 2 or X.size <= CHUNK:
+            return net.raw(check_rows(self, X))
+        # the look for NaN brings rows into the cache, where the network finds them
+        rows = max(1, CHUNK // X.shape[1])
+        parts = [net.raw(check_rows(self, X[at : at + rows])) for at in range(0, X.shape[0], rows)]
+        return np.concatenate(parts)
 
     def __getstate__(self):
         state = dict(super().__getstate__())
