@@ -4,7 +4,7 @@ A ``Work`` says what is to be solved, ``problem`` turns it into arrays. Data are
 files (never committed), so that every process reads the same bits and its peak memory is not that of the
 maker. Dense simulated columns are AR(1) with correlation 0.5, sparse ones have density 1e-3 and values
 |N(0,1)| + 0.1; the truth has 50 (sparse: 200) coefficients of +-U(0.5, 1.5); y = Xw + noise of sd(Xw)/3 + 1,
-then standardised.
+then standardised; labels are 1 with probability 1 / (1 + exp(-2 y)).
 """
 
 from dataclasses import dataclass, replace
@@ -13,8 +13,15 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-SIZES = {"L1": (100_000, 500), "L2": (500, 20_000), "L3": (20_000, 200_000)}
-QUICK_SIZES = {"L1": (5_000, 100), "L2": (100, 2_000), "L3": (2_000, 10_000)}
+SIZES = {
+    "L1": (100_000, 500), "L2": (500, 20_000), "L3": (20_000, 200_000),
+    "L5a": (20_000, 500), "L5b": (500, 20_000), "L5c": (20_000, 200_000),
+}  # fmt: skip
+QUICK_SIZES = {
+    "L1": (5_000, 100), "L2": (100, 2_000), "L3": (2_000, 10_000),
+    "L5a": (2_000, 100), "L5b": (100, 2_000), "L5c": (2_000, 10_000),
+}  # fmt: skip
+SPARSE = ("L3", "L5c")
 SIMULATED = tuple(SIZES)
 
 
@@ -26,7 +33,7 @@ class Work:
     ----------
     name, title : str
     family : str
-        "single", "path", "cv", "ridge" or "loo": the function of a rival that solves it.
+        "single", "path", "cv", "ridge", "loo" or "logistic": the function of a rival that solves it.
     data : str
         Data set.
     alpha_ratio : float
@@ -78,6 +85,12 @@ def _works():
         Work("L4a", "elastic net 0.5 on L1", one, "L1", 1e-2, l1_ratio=0.5, asked=best(0.35)),
         Work("L4b", "elastic net 0.5 on L2a", one, "L2", 1e-1, l1_ratio=0.5, asked=best(0.4)),
         Work("L4c", "elastic net 0.5 on L2b", one, "L2", 1e-2, l1_ratio=0.5, asked=best(0.4)),
+        Work("L5a", "L1 logistic, alpha_max/20", "logistic", "L5a", 0.05, asked=best(0.4)),
+        Work("L5b", "L1 logistic, alpha_max/20", "logistic", "L5b", 0.05, asked=best(0.4)),
+        Work("L5c", "sparse L1 logistic, alpha_max/20", "logistic", "L5c", 0.05, asked=best(0.3)),
+        Work("L7logit", "logistic, C=1", "logistic", "breast_cancer", 1.0, l1_ratio=0.0, fit_intercept=True,
+             asked=((0.35, "sklearn"),)),
+        Work("L7logit1", "L1 logistic, C=1", "logistic", "breast_cancer", 1.0, fit_intercept=True, asked=best(0.4)),
         Work("L6a", "ridge, alpha 1", "ridge", "L1", 1.0, l1_ratio=0.0,
              asked=((1.0, "sklearnex"), (0.75, "bare")), either=True),
         Work("L6b", "ridge, leave-one-out, 50 alphas 1e-2..1e6", "loo", "L1", n_alphas=50, l1_ratio=0.0,
@@ -165,11 +178,15 @@ def problem(work, cache, *, quick=False, threads=1):
         alphas = np.logspace(-2, 6, work.n_alphas)[::-1]
     elif work.family == "ridge":
         alphas = np.array([work.alpha_ratio])
+    elif work.family == "logistic" and work.data == "breast_cancer":
+        alphas = np.array([1.0 / (work.alpha_ratio * len(y))])  # alpha_ratio is C
     else:
         grid = np.array([work.alpha_ratio])
         if work.n_alphas > 1:
             grid = np.geomspace(1.0, work.alpha_ratio, work.n_alphas)
         columns = y.T if y.ndim == 2 else [y]
+        if work.family == "logistic":  # the gradient at the null model
+            columns = [y - (y.mean() if work.fit_intercept else 0.5)]
         alphas = np.array([grid * alpha_max(X, c, work.l1_ratio, work.fit_intercept) for c in columns])
         alphas = alphas if y.ndim == 2 else alphas[0]
     return Problem(X, y, alphas, work.l1_ratio, work.fit_intercept, work.folds, threads)
@@ -182,7 +199,9 @@ def load(name, cache, *, quick=False):
         folder.mkdir(parents=True, exist_ok=True)
         if name in SIMULATED:
             n, p = (QUICK_SIZES if quick else SIZES)[name]
-            X, y = (simulate_sparse if name == "L3" else simulate_dense)(n, p, seed=SIMULATED.index(name))
+            X, y = (simulate_sparse if name in SPARSE else simulate_dense)(n, p, seed=SIMULATED.index(name))
+            if name.startswith("L5"):
+                y = (np.random.default_rng(0).random(n) < 1.0 / (1.0 + np.exp(-2.0 * y))).astype(np.float64)
         else:
             X, y = REAL[name]()
         if sp.issparse(X):
@@ -288,7 +307,15 @@ def _meats():
     return _standardised(X), (y - y.mean()) / y.std()
 
 
+def _breast_cancer():
+    from sklearn.datasets import load_breast_cancer
+
+    X, y = load_breast_cancer(return_X_y=True)
+    return _standardised(X), y.astype(np.float64)
+
+
 REAL = {
+    "breast_cancer": _breast_cancer,
     "diabetes": _diabetes,
     "diabetes_centred": _diabetes_centred,
     "nycflights": _nycflights,

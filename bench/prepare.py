@@ -44,6 +44,7 @@ def least_work(work, task):
     gram = float(n) * p * min(n, p)
     flops = {
         "single": 2.0 * n * p,
+        "logistic": 2.0 * n * p,
         "path": min(gram, 2.0 * n * p * alphas),
         "cv": gram,
         "ridge": gram,

@@ -8,7 +8,7 @@ HEADER = """# Benchmark results
 
 Made by `make bench` (`python -m bench.run`); how it is measured: [run.py](run.py), the judge:
 [objective.py](objective.py). Ratios are of times in the same run. Workloads L are simulated and seeded
-([data.py](data.py)), L7 is diabetes, the last three are real data; M are networks
+([data.py](data.py)), L7 is diabetes or breast_cancer, the last three are real data; M are networks
 ([networks.py](networks.py)). *asked*: the ratio wanted, by the best
 rival unless named. *floor*: max(bytes of X / read bandwidth, flops / dgemm peak) with both measured in the same
 run; *passes*: how often X could have been read meanwhile.

@@ -58,6 +58,13 @@ def judge(work, task, answers, reference):
             if np.size(intercepts) == 1:
                 intercepts = float(np.ravel(intercepts)[0])
         l1, l2 = one.strengths(ridge=work.family in ("ridge", "loo"))
+        if work.family == "logistic":
+            gaps.append(
+                objective.logistic_gap(
+                    task.X, one.y, coefs, intercepts, float(l1[0]), float(l2[0]), fit_intercept=one.fit_intercept
+                )
+            )
+            continue
         gaps.append(
             np.max(objective.relative_gaps(task.X, one.y, coefs, intercepts, l1, l2, fit_intercept=one.fit_intercept))
         )

@@ -40,6 +40,15 @@ def single(X, y, problem, tol):
     return coefs.toarray()[0], float(intercepts[0])
 
 
+def logistic(X, y, problem, tol):
+    state = ad.grpnet(
+        _matrix(X, problem.threads), ad.glm.binomial(y, dtype=np.float64), alpha=problem.l1_ratio,
+        lmda_path=problem.alphas, intercept=problem.fit_intercept, tol=tol, irls_tol=tol, early_exit=False,
+        n_threads=problem.threads, progress_bar=False, max_iters=10_000_000,
+    )  # fmt: skip
+    return state.betas.toarray()[0], float(np.ravel(state.intercepts)[0])
+
+
 def cov_path(X, y, problem, tol):
     n = len(y)
     state = ad.gaussian_cov(
@@ -87,5 +96,6 @@ RIVALS = [
     Rival("adelie-cov", "adelie", "adelie", {"single": cov_single, "path": cov_path}, TOLS,
           skips=dict.fromkeys(("L2a", "L2b", "L2path", "L3", "L3path", "L4b", "L4c", "NCI60"), WIDE)
           | {"L7lasso": "knows no intercept"}),
-    Rival("adelie", "adelie", "adelie", {"single": single, "path": path, "cv": cv, "ridge": ridge}, TOLS),
+    Rival("adelie", "adelie", "adelie",
+          {"single": single, "path": path, "cv": cv, "ridge": ridge, "logistic": logistic}, TOLS),
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """celer: working sets and dual extrapolation."""
 
 import numpy as np
-from celer import ElasticNet, Lasso, celer_path
+from celer import ElasticNet, Lasso, LogisticRegression, celer_path
 
 from . import Rival
 
@@ -12,6 +12,12 @@ def single(X, y, problem, tol):
     model = Lasso(**kwargs) if lasso else ElasticNet(l1_ratio=problem.l1_ratio, **kwargs)
     model.fit(X, y)
     return model.coef_, model.intercept_
+
+
+def logistic(X, y, problem, tol):
+    model = LogisticRegression(C=1.0 / (problem.alpha * len(y)), fit_intercept=False, tol=tol, max_iter=1000)
+    model.fit(X, y)
+    return model.coef_, 0.0
 
 
 def path(X, y, problem, tol):
@@ -38,8 +44,9 @@ def path(X, y, problem, tol):
 
 RIVALS = [
     Rival(
-        "celer", "celer", "celer", {"single": single, "path": path},
+        "celer", "celer", "celer", {"single": single, "path": path, "logistic": logistic},
         {"default": tuple(10.0**-k for k in range(4, 12))},
-        skips={"cv": "celer.LassoCV fails with scikit-learn 1.9"},
+        skips={"cv": "celer.LassoCV fails with scikit-learn 1.9"}
+        | dict.fromkeys(("L7logit", "L7logit1"), "knows no logistic intercept, and no ridge"),
     ),
 ]  # fmt: skip

@@ -19,6 +19,14 @@ def single(X, y, problem, tol):
     return model.coef_, model.intercept_
 
 
+def logistic(X, y, problem, tol):
+    model = fastreg.LogisticRegression(
+        C=1.0 / (problem.alpha * len(y)), l1_ratio=problem.l1_ratio, fit_intercept=problem.fit_intercept, tol=tol,
+        max_iter=1000,
+    ).fit(X, y)  # fmt: skip
+    return model.coef_, model.intercept_
+
+
 def path(X, y, problem, tol):
     coefs = fastreg.enet_path(
         X, y, l1_ratio=problem.l1_ratio, alphas=problem.alphas, fit_intercept=problem.fit_intercept, tol=tol,
@@ -59,7 +67,7 @@ def loo(X, y, problem, tol):
 RIVALS = [
     Rival(
         "fastreg", "fastreg", "fastreg",
-        {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo},
+        {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo, "logistic": logistic},
         {"default": _grid(4, 5, 6, 7, 8), "ridge": (None,), "loo": (None,)},
     ),
 ]  # fmt: skip

@@ -1,8 +1,8 @@
 """skglm: coordinate descent with working sets, and on the Gram matrix. tol bounds the KKT violation."""
 
-from skglm.datafits import Quadratic
+from skglm.datafits import Logistic, Quadratic
 from skglm.penalties import L1, L1_plus_L2
-from skglm.solvers import AndersonCD, GramCD
+from skglm.solvers import AndersonCD, GramCD, ProxNewton
 from skglm.utils.jit_compilation import compiled_clone
 
 from . import Rival
@@ -26,6 +26,12 @@ def single(X, y, problem, tol):
     return _split(coef, problem.fit_intercept)
 
 
+def logistic(X, y, problem, tol):
+    solver = ProxNewton(max_iter=1000, max_pn_iter=1000, tol=tol, fit_intercept=problem.fit_intercept)
+    coef = solver.solve(X, 2.0 * y - 1.0, compiled_clone(Logistic()), _penalty(problem))[0]
+    return _split(coef, problem.fit_intercept)
+
+
 def path(X, y, problem, tol):
     datafit = compiled_clone(Quadratic())
     coefs = _anderson(problem, tol).path(X, y, datafit, _penalty(problem), alphas=problem.alphas)[1]
@@ -41,7 +47,7 @@ def gram(X, y, problem, tol):
 WIDE = "a Gram matrix of 20000 columns"
 TOLS = {"default": tuple(10.0**-k for k in range(3, 10))}
 RIVALS = [
-    Rival("skglm", "skglm", "skglm", {"single": single, "path": path}, TOLS),
+    Rival("skglm", "skglm", "skglm", {"single": single, "path": path, "logistic": logistic}, TOLS),
     Rival(
         "skglm-gram", "skglm", "skglm", {"single": gram}, TOLS,
         skips=dict.fromkeys(("L2a", "L2b", "L3", "L4b", "L4c"), WIDE) | {"L7lasso": "knows no intercept"},

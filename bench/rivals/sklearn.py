@@ -7,6 +7,7 @@ from sklearn.linear_model import (
     ElasticNetCV,
     Lasso,
     LassoCV,
+    LogisticRegression,
     Ridge,
     RidgeCV,
     enet_path,
@@ -62,6 +63,22 @@ def cv(X, y, problem, tol, jobs=None):
     return {"alpha": model.alpha_, "coef": model.coef_, "intercept": model.intercept_, "curve": curve}
 
 
+def logistic(X, y, problem, tol, solver="lbfgs"):
+    model = LogisticRegression(
+        C=1.0 / (problem.alpha * len(y)), l1_ratio=problem.l1_ratio, fit_intercept=problem.fit_intercept, tol=tol,
+        solver="liblinear" if problem.l1_ratio else solver, max_iter=100_000, intercept_scaling=1e3,
+    ).fit(X, y)  # fmt: skip
+    return model.coef_, model.intercept_
+
+
+def saga(X, y, problem, tol):
+    model = LogisticRegression(
+        C=1.0 / (problem.alpha * len(y)), l1_ratio=problem.l1_ratio, fit_intercept=problem.fit_intercept, tol=tol,
+        solver="saga", max_iter=100_000,
+    ).fit(X, y)  # fmt: skip
+    return model.coef_, model.intercept_
+
+
 def ridge(X, y, problem, tol, solver="auto"):
     kwargs = {} if tol is None else {"tol": tol, "max_iter": 100_000}
     model = Ridge(alpha=problem.alpha, fit_intercept=problem.fit_intercept, solver=solver, **kwargs).fit(X, y)
@@ -84,8 +101,14 @@ WIDE = "a Gram matrix of 20000 columns"
 RIVALS = [
     Rival(
         "sklearn", "scikit-learn", "sklearn.linear_model",
-        {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo}, EXACT,
+        {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo, "logistic": logistic}, EXACT,
     ),
+    Rival(
+        "sklearn-newton", "scikit-learn", "sklearn.linear_model",
+        {"logistic": partial(logistic, solver="newton-cholesky")}, EXACT,
+        skips=dict.fromkeys(("L5a", "L5b", "L5c", "L7logit1"), "has no L1 penalty"),
+    ),
+    Rival("sklearn-saga", "scikit-learn", "sklearn.linear_model", {"logistic": saga}, EXACT),
     Rival(
         "sklearn-gram", "scikit-learn", "sklearn.linear_model",
         {"single": partial(single, precompute=True), "path": partial(path, precompute=True)}, EXACT,
