@@ -204,8 +204,9 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         C, l1_ratio = self._strength()
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
+        if type(y) is not np.ndarray or y.ndim != 1 or y.dtype.kind not in "iub":  # plain labels need no second look
+            check_classification_targets(y)
+            y = column_or_1d(y, warn=True)
         classes, coded = np.unique(y, return_inverse=True)
         X, coded, sample_weight = check_fit_data(self, X, coded.astype(np.float64), sample_weight, scalar_weight=True)
         K = len(classes)

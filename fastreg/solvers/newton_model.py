@@ -100,11 +100,15 @@ class NewtonBlock(Block):
             self.H = H
             return
         self.h, self.H, self.filled, self.problem, self.rows = h, H, 0, None, None
-        stride = n // max(SAMPLE * m, 1000)
-        if far and stride > 1 and not self.design.storage.is_sparse:
+        if far and self.samples():
+            stride = n // max(SAMPLE * m, 1000)
             self.rows = np.arange(np.random.default_rng(0).integers(stride), n, stride)
             self.h = h / h[self.rows].sum()
         self.mean = np.zeros(0)
+
+    def samples(self):
+        """Whether a sample of the rows would be many fewer."""
+        return self.design.n >= 2 * max(SAMPLE * len(self.cols), 1000) and not self.design.storage.is_sparse
 
     def keep(self, mask):
         self.mean = self.mean[mask[: self.filled]]

@@ -20,6 +20,7 @@ from .working_set import SURE, TALL, WorkingSet
 NEAR = 0.01  # change of curvature, as a share of all, up to which a model is always good for a step
 FAR = 0.02  # relative gap down to which models may be made of a sample of the rows
 WIDE = 1500  # columns from which a ridge penalty's Newton steps are solved by conjugate gradients
+SMALL = 64  # columns that are all worked on from the start
 ARMIJO = 1e-2  # share of the predicted decrease that a step must make
 
 
@@ -200,17 +201,19 @@ class ProxNewton(WorkingSet):
             self._refresh(alpha)
         if self.last is None:
             self.last = alpha if self.warm else penalty.alpha_max(self.v)
-        if l1 == 0:
+        # no column is to be found: steps need no look at the others in between
+        whole = l1 == 0 or design.p <= SMALL
+        if whole:
             self._join(np.flatnonzero(design.sq_norms > 0))
         last = self.last
-        wide = design.n < TALL * design.p
+        wide = design.n < TALL * design.p and not whole
         while l1 > 0 and wide and last * self.block.step > alpha:
             last *= self.block.step
             self._prune(last * penalty.l1_ratio, 0)
             self._admit(SURE * last * penalty.l1_ratio)
             self._step(last, 1e-3 * self.null, True)
             self._refresh(alpha)
-        if l1 > 0:
+        if not whole:
             self._prune(l1, 0)
             self._admit(max(2 * l1 - last * penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
         gap, primal = self._gap(alpha)
@@ -218,13 +221,15 @@ class ProxNewton(WorkingSet):
         while (gap > target or not self.fresh) and self.steps < max_iter and idle < 3:
             promise, joined = 0.0, 0
             if gap > target:
-                far = gap > FAR * self.null
-                goal = max(0.1 * gap, 0.3 * target)
-                promise = self._newton(alpha, goal, 1 if far else 3, far, max(0.5 * target / gap, NEAR))
-            self._refresh(alpha, promise <= goal and promise <= target or gap <= target)
+                distant = gap > FAR * self.null
+                far = distant and self.block.samples()
+                goal = 0.3 * target if whole else max(0.1 * gap, 0.3 * target)
+                limit = (2 if far else max_iter - self.steps) if whole else (1 if distant else 3)
+                promise = self._newton(alpha, goal, limit, far, max(0.5 * target / gap, NEAR))
+            self._refresh(alpha, promise <= min(goal, target) or gap <= target)
             before = gap
             gap, primal = self._gap(alpha)
-            if l1 > 0 and gap > target:
+            if not whole and gap > target:
                 self._prune(l1, 0)
                 joined = self._admit(l1 * (1 + 1e-12))
             idle = 0 if gap < 0.5 * before or joined or promise > 1e-12 * self.null else idle + 1
