@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastreg._versions import __version__, show_versions
-    from fastreg.glm import GammaRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
+    from fastreg.glm import GammaRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor, glm_path
     from fastreg.linear import (
         ElasticNet,
         ElasticNetCV,
@@ -60,6 +60,7 @@ __all__ = [
     "TweedieRegressor",
     "__version__",
     "enet_path",
+    "glm_path",
     "lasso_path",
     "mlp_path",
     "show_versions",
@@ -68,7 +69,9 @@ __all__ = [
 # where names live that are not in fastreg.linear
 _HOMES = {
     **dict.fromkeys(["__version__", "show_versions"], "fastreg._versions"),
-    **dict.fromkeys(["GammaRegressor", "LogisticRegression", "PoissonRegressor", "TweedieRegressor"], "fastreg.glm"),
+    **dict.fromkeys(
+        ["GammaRegressor", "LogisticRegression", "PoissonRegressor", "TweedieRegressor", "glm_path"], "fastreg.glm"
+    ),
     **dict.fromkeys(["MLPClassifier", "MLPClassifierCV", "MLPRegressor", "MLPRegressorCV", "mlp_path"], "fastreg.mlp"),
     **dict.fromkeys(
         ["L1", "L1L2", "L2", "MCP", "Bounds", "ExpAbs", "GroupL1", "MaxNorm", "NonNegative"], "fastreg.penalties"

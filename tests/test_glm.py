@@ -11,7 +11,8 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 import fastreg
-from fastreg import GammaRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor
+from fastreg import GammaRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor, glm_path
+from fastreg.losses import Tweedie
 
 every_model = pytest.mark.parametrize("case", GLMS, ids=str)
 
@@ -207,6 +208,36 @@ def test_multinomial_bound_and_symmetry():
             warnings.simplefilter("ignore")
             loose = LogisticRegression(C=0.1, l1_ratio=0.7, tol=1e-10, max_iter=rounds).fit(X, y)
         assert objective(loose) - objective(best) <= loose.dual_gap_ + 1e-12
+
+
+@pytest.mark.parametrize("loss", ["logistic", "poisson", Tweedie(1.5), "squared"])
+def test_path_is_single_fits(loss):
+    X, y = data(GLMS[0] if loss == "logistic" else GLMS[1])
+    weight = np.random.default_rng(1).uniform(0.1, 2, len(y))
+    options = {"sample_weight": weight, "offset": 0.1 * weight, "penalty_factor": [0, 1, 1, 2, 1, 1], "tol": 1e-9}
+    path = glm_path(X, y, loss, alphas=6, eps=0.02, **options)
+    assert path.coefs.shape == (6, 6)
+    assert not path.coefs[0, 1:].any()
+    assert (np.diff(path.alphas) < 0).all()
+    for k in (0, 3, 5):
+        alone = glm_path(X, y, loss, alphas=path.alphas[[k]], **options)
+        np.testing.assert_allclose(alone.coefs[0], path.coefs[k], atol=1e-5)
+        assert alone.primals[0] == pytest.approx(path.primals[k], rel=1e-8)
+    if loss == "poisson":
+        model = PoissonRegressor(alpha=path.alphas[3], l1_ratio=1.0, penalty_factor=[0, 1, 1, 2, 1, 1], tol=1e-9)
+        np.testing.assert_allclose(model.fit(X, y, weight, 0.1 * weight).coef_, path.coefs[3], atol=1e-5)
+
+
+def test_path_says_what_is_wrong():
+    X, y = data(GLMS[0])
+    with pytest.raises(ValueError, match="curvature"):
+        glm_path(X, y, "huber")
+    with pytest.raises(ValueError, match="offset has shape"):
+        glm_path(X, y, offset=[1.0])
+    with pytest.raises(ValueError, match="Logistic loss takes"):
+        glm_path(X, 2 * y)
+    with pytest.warns(ConvergenceWarning, match=r"\d+ of 5 alphas"):
+        glm_path(X, y, alphas=5, max_iter=1, tol=1e-13)
 
 
 def test_names():

@@ -1,6 +1,7 @@
 """Generalised linear models."""
 
 from fastreg.glm.logistic import LogisticRegression
+from fastreg.glm.path import glm_path
 from fastreg.glm.regressors import GammaRegressor, PoissonRegressor, TweedieRegressor
 
-__all__ = ["GammaRegressor", "LogisticRegression", "PoissonRegressor", "TweedieRegressor"]
+__all__ = ["GammaRegressor", "LogisticRegression", "PoissonRegressor", "TweedieRegressor", "glm_path"]

@@ -226,7 +226,7 @@ class ProxNewton(WorkingSet):
                 goal = 0.3 * target if whole else max(0.1 * gap, 0.3 * target)
                 limit = (2 if far else max_iter - self.steps) if whole else (1 if distant else 3)
                 promise = self._newton(alpha, goal, limit, far, max(0.5 * target / gap, NEAR))
-            self._refresh(alpha, promise <= min(goal, target) or gap <= target)
+            self._refresh(alpha, gap <= target or promise <= min(goal, target))
             before = gap
             gap, primal = self._gap(alpha)
             if not whole and gap > target:
