@@ -169,8 +169,9 @@ LONG = {
 
 
 @posix
+@pytest.mark.parametrize("delay", [0.5, 1.5])
 @pytest.mark.parametrize("what", LONG)
-def test_ctrl_c(what):
+def test_ctrl_c(what, delay):
     """KeyboardInterrupt within a second of the signal (and some patience for a busy machine)."""
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     process = subprocess.Popen(
@@ -178,7 +179,7 @@ def test_ctrl_c(what):
     )
     try:
         assert process.stdout.readline() == "ready\n", process.stderr.read()
-        time.sleep(0.5)
+        time.sleep(delay)
         process.send_signal(signal.SIGINT)
         start = time.perf_counter()
         _, errors = process.communicate(timeout=20)

@@ -1,0 +1,95 @@
+"""Gram products of a dense array, by panels of the summed index.
+
+A panel of either operand is packed once (centred, scaled, weighted and cast to float64 on the way), then multiplied
+tile by tile into an accumulator that each thread has of its own; X is read once. Further columns (1, y) can ride along.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from fastreg._simd.dispatch cimport kernels
+from fastreg._threads cimport num_threads, parallel_for, raise_if_interrupted
+
+cnp.import_array()
+
+cdef enum:
+    PANEL = 256             # summed indices of a Gram panel: a packed panel of 500 columns fills L2
+
+
+cdef void pack_extra(Panels *c, Py_ssize_t k0, Py_ssize_t k1, double *left) noexcept nogil:
+    """Put the further columns behind those of X, in the strips' padding or in new strips."""
+    cdef Py_ssize_t mr = kernels.mr, kc = k1 - k0, i, j, k, t, first = c.m - c.n_extra
+    cdef double *strip
+    j = ceil_div(first, mr) * mr
+    memset(left + j * kc, 0, (ceil_div(c.m, mr) * mr - j) * kc * sizeof(double))
+    for t in range(c.n_extra):
+        j = first + t
+        strip = left + (j - j % mr) * kc + j % mr
+        for k in range(kc):
+            i = k0 + k if c.left.rows == NULL else c.left.rows[k0 + k]
+            strip[k * mr] = c.extra[t * c.ld_extra + i] * c.left.mult_k[i]
+
+
+cdef void panel_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Panels *c = <Panels *> context
+    cdef Py_ssize_t k0 = task * c.depth, k1 = min(c.rows, k0 + c.depth), kc = k1 - k0
+    cdef Py_ssize_t mr = kernels.mr, nr = kernels.nr, i, j = 0, b, end
+    cdef Py_ssize_t mp = ceil_div(c.m, mr) * mr
+    cdef double *left = c.pack[thread]
+    cdef double *right = left
+    cdef double *acc = c.acc[thread]
+    c.ops.pack(&c.left, k0, k1, c.m - c.n_extra, left)
+    if c.n_extra:
+        pack_extra(c, k0, k1, left)
+    if not c.symmetric:
+        right = left + mp * kc
+        c.ops.pack(&c.right, k0, k1, c.width, right)
+    while j < c.width:
+        b = j - j % mr                      # the strip that column j is packed in
+        i = 0
+        end = j + nr if c.symmetric else c.m
+        while i < end:
+            kernels.tile(end - i, kc, left + i * kc, right + b * kc + (j - b), acc + j * mp + i, mp)
+            i += mr
+        j += nr
+
+
+cdef object run_panels(Panels *c):
+    """Sum of the panels: (width, m), or the full symmetric (m, m)."""
+    cdef Py_ssize_t mr = kernels.mr
+    cdef Py_ssize_t mp = ceil_div(c.m, mr) * mr, wp = ceil_div(c.width, mr) * mr
+    cdef double flops = 1.0 * c.rows * c.m * c.width
+    # Each thread has an accumulator of its own: bound what they take together.
+    cdef int threads = <int> min(num_threads(flops / 8), max(2, 32 * 1024 * 1024 // (mp * wp)))
+    c.depth = PANEL if c.rows >= PANEL * threads else max(1, ceil_div(c.rows, threads))
+    cdef Py_ssize_t tasks = ceil_div(c.rows, c.depth)
+    cdef cnp.ndarray packed = np.empty((threads, (mp if c.symmetric else mp + wp) * c.depth + 8))
+    cdef cnp.ndarray accs = np.zeros((threads, wp, mp))
+    cdef int t
+    c.pack = <double **> malloc(2 * threads * sizeof(double *))
+    if c.pack == NULL:
+        raise MemoryError
+    c.acc = c.pack + threads
+    for t in range(threads):
+        c.pack[t] = <double *> cnp.PyArray_GETPTR1(packed, t)
+        c.acc[t] = <double *> cnp.PyArray_GETPTR1(accs, t)
+    with nogil:
+        parallel_for(panel_task, c, tasks, threads)
+    free(c.pack)
+    raise_if_interrupted()
+    total = accs[0]
+    for t in range(1, threads):
+        total += accs[t]
+    total = total[:c.width, :c.m]
+    if not c.symmetric:
+        return np.ascontiguousarray(total)
+    cdef double[:, ::1] out = np.empty((c.m, c.m))
+    cdef const double[:, :] half = total        # row j holds i <= j (and some more)
+    cdef Py_ssize_t i, j
+    for j in range(c.m):
+        for i in range(j + 1):
+            out[i, j] = out[j, i] = half[j, i]
+    return np.asarray(out)
