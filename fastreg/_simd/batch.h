@@ -9,11 +9,14 @@ static void NAME(gather)(ptrdiff_t m, ptrdiff_t n, const void *x, ptrdiff_t ldx,
         const ptrdiff_t from = (rows ? rows[i] : i) * ldx;
         T *o = (T *)out + i * ldo;
 #if defined(__GNUC__) || defined(__clang__)
-        if (rows && i + 1 < m && n * bytes >= 256)      /* rows lie anywhere: the next one is on its way meanwhile */
+        if (rows && i + 4 < m)                          /* rows lie anywhere: those to come are on their way meanwhile */
             for (ptrdiff_t at = 0; at < n * bytes; at += 64)
-                __builtin_prefetch((const char *)x + rows[i + 1] * ldx * bytes + at);
+                __builtin_prefetch((const char *)x + rows[i + 4] * ldx * bytes + at);
 #endif
-        if (bytes == sizeof(T))
+        if (bytes == sizeof(T) && n < 64)               /* not worth a call */
+            for (ptrdiff_t j = 0; j < n; j++)
+                o[j] = ((const T *)x)[from + j];
+        else if (bytes == sizeof(T))
             memcpy(o, (const T *)x + from, n * sizeof(T));
         else if (bytes == sizeof(double))
             for (ptrdiff_t j = 0; j < n; j++)

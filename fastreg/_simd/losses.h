@@ -159,10 +159,56 @@ ON_ROWS(logistic)
 #undef BLOCK
 
 /* Cross-entropy of K classes, y the class number: log sum_k exp(r_k) - r_y. */
+/* Few classes, gradient only: LANES rows at a time, a vector holds one class of theirs. */
+#define FEW 32
+static double NAME(rows_softmax_few)(ptrdiff_t n, ptrdiff_t K, const T *raw, const T *y, const T *weight, T *gradient)
+{
+    double sum = 0;
+    for (ptrdiff_t at = 0; at < n; at += LANES) {
+        const ptrdiff_t rows = n - at < LANES ? n - at : LANES;
+        const T *r = raw + at * K;
+        T part[FEW * LANES], w[LANES] = {0}, tops[LANES], loss[LANES], *g = gradient + at * K;
+        if (rows < LANES)
+            memset(part, 0, sizeof part);
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            w[i] = weight ? weight[at + i] : 1;
+            for (ptrdiff_t k = 0; k < K; k++)
+                part[k * LANES + i] = r[i * K + k];
+        }
+        V top = NAME(get)(part), all = NAME(all)(0);
+        for (ptrdiff_t k = 1; k < K; k++)
+            top = NAME(vmax)(top, NAME(get)(part + k * LANES));
+        for (ptrdiff_t k = 0; k < K; k++) {
+            const V e = NAME(vexp)(NAME(get)(part + k * LANES) - top);
+            NAME(put)(part + k * LANES, e);
+            all += e;
+        }
+        const V weights = NAME(get)(w), scale = weights / all;
+        for (ptrdiff_t k = 0; k < K; k++)       /* a row of weight 0 counts for nothing, whatever it holds */
+            NAME(put)(part + k * LANES,
+                      NAME(pick)(MASK(weights > (T)0), NAME(get)(part + k * LANES) * scale, NAME(all)(0)));
+        NAME(put)(tops, top);
+        NAME(put)(loss, NAME(vlog)(all));
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            const ptrdiff_t truth = (ptrdiff_t)y[at + i];
+            const double far = (double)(tops[i] - r[i * K + truth]) + (double)loss[i];
+            for (ptrdiff_t k = 0; k < K; k++)
+                g[i * K + k] = part[k * LANES + i];
+            if (w[i] > 0) {
+                g[i * K + truth] -= w[i];
+                sum += (double)w[i] * far;
+            }
+        }
+    }
+    return sum;
+}
+
 static double NAME(rows_softmax)(ptrdiff_t n, ptrdiff_t K, const void *raw, const void *y, const void *weight,
                                  void *gradient, void *curvature, const double *params)
 {
     (void)params;
+    if (K <= FEW && LANES > 1 && gradient && !curvature)
+        return NAME(rows_softmax_few)(n, K, raw, y, weight, gradient);
     double sum = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
         const T *r = (const T *)raw + i * K;
@@ -201,3 +247,4 @@ static double NAME(rows_softmax)(ptrdiff_t n, ptrdiff_t K, const void *raw, cons
     }
     return sum;
 }
+#undef FEW
