@@ -13,9 +13,14 @@ def _check_finite(*values):
         )
 
 
+def _inner(penalty, design):
+    """The penalty in the units of X̃; without bounds the column statistics are not needed for it."""
+    return penalty.scaled(design.scale) if penalty.bounded else penalty
+
+
 def glm_alpha_grid(design, loss, y, penalty, *, offset=None, eps=1e-3, n_alphas=100):
     """Decreasing log grid from the smallest alpha with all penalised coefficients 0 to ``eps`` times that."""
-    state = ProxNewton(design, loss, y, penalty.scaled(design.scale), offset)
+    state = ProxNewton(design, loss, y, _inner(penalty, design), offset)
     top = max(state.alpha_max(), np.finfo(np.float64).resolution)
     return top * np.exp(np.linspace(0, np.log(eps), n_alphas)) if n_alphas > 1 else np.array([top])
 
@@ -46,11 +51,10 @@ def solve_glm(design, loss, y, alphas, penalty, *, offset=None, tol=1e-4, max_it
     """
     alphas = np.ascontiguousarray(alphas, dtype=np.float64)
     y = np.ascontiguousarray(y, dtype=np.float64)
-    design.scale  # noqa: B018  the statistics are there from here on
     start = None
     if coef_init is not None:
         start = np.where(design.sq_norms > 0, np.asarray(coef_init, dtype=np.float64) * design.scale, 0.0)
-    state = ProxNewton(design, loss, y, penalty.scaled(design.scale), offset, start)
+    state = ProxNewton(design, loss, y, _inner(penalty, design), offset, start)
     _check_finite(state.null)
     coefs, intercepts, fits = [], [], []
     for alpha in alphas:

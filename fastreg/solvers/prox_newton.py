@@ -54,9 +54,10 @@ class ProxNewton(WorkingSet):
         self.last = None
         self.steps = 0
         self.fresh, self.exact_v = True, False
-        free = np.flatnonzero((penalty.factor == 0) & (design.sq_norms > 0))
+        free = np.flatnonzero(penalty.factor == 0)
         start = np.flatnonzero(coef) if coef is not None else free[:0]
-        self._join(np.union1d(free, start))
+        if len(free) or len(start):  # else the column statistics can wait for the first pass
+            self._join(np.union1d(free, start))
         if len(start):
             self.coef[start] = coef[start]
             self.fresh = False
@@ -87,7 +88,7 @@ class ProxNewton(WorkingSet):
             state.center()
         u = -state.g
         h = self.penalty.factor * alpha
-        free = np.flatnonzero((h == 0) & (design.sq_norms > 0) & self.inside)
+        free = np.flatnonzero((h == 0) & self.inside)
         self.feasible = self.dual and len(free) <= WIDE
         if not self.feasible:
             free = free[:0]
