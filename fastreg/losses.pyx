@@ -49,6 +49,15 @@ cdef class Loss:
     def __reduce__(self):
         return type(self), ()
 
+    def __eq__(self, other):
+        return isinstance(other, Loss) and self.__reduce__() == other.__reduce__()
+
+    def __hash__(self):
+        return hash(self.__reduce__())
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(str(parameter) for parameter in self.__reduce__()[1])})"
+
     cdef double evaluate(self, bint f32, Py_ssize_t n, Py_ssize_t K, const void *raw, const void *y, const void *weight,
                          void *gradient, void *curvature) noexcept nogil:
         """Weighted sum of the losses of n rows with K raw predictions each (C order); y has as many targets.

@@ -81,8 +81,12 @@ class PlainSGD:
         v = v + (x - z)
         if self.nesterov:
             v = np.where(x == 0, 0.0, v) if penalty is not None else v
+            ahead = np.where(x == 0, 0.0, x + self.momentum * v)
+            if penalty is not None and penalty.constrains:
+                ahead = penalty.prox(ahead)
+                v = (ahead - x) / self.momentum
         state["v"] = v
-        return np.where(x == 0, 0.0, x + self.momentum * v) if self.nesterov else x
+        return ahead if self.nesterov else x
 
 
 class PlainAdam:

@@ -314,3 +314,12 @@ def test_at_lower_instruction_set_levels(limit):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_losses_are_values():
+    """Equal where class and parameters are, and their text makes them again."""
+    assert get_loss("huber") == Huber(1.35) != Huber(2.0)
+    assert Quantile(0.5) != Huber(0.5)
+    assert repr(Quantile(0.9)) == "Quantile(0.9)"
+    assert repr(get_loss("poisson")) == "Poisson()"
+    assert len({Huber(2.0), Huber(2.0), Quantile(0.5)}) == 2

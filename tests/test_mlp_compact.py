@@ -162,6 +162,8 @@ def test_path_of_penalties():
     assert len(path.estimators) == len(path.intercepts) == 3
     with pytest.raises(ValueError, match="not both"):
         mlp_path(base, X, y, alphas=[1.0], penalties=[None])
+    with pytest.raises(ValueError, match="y_val"):
+        mlp_path(base, X, y, penalties=[None], X_val=X)
     with pytest.raises(ValueError, match="at least one"):
         mlp_path(base, X, y, penalties=[])
     with pytest.raises(ValueError, match="alphas"):

@@ -24,7 +24,7 @@ from fastreg import (
     NonNegative,
     Ridge,
 )
-from fastreg.losses import Huber, Quantile
+from fastreg.losses import Huber, Logistic, Quantile, Softmax
 from fastreg.networks.full_batch import residual
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -174,6 +174,39 @@ def test_a_trained_network_is_made_sparse():
     model.set_params(max_iter=300, learning_rate_init=0.02, penalty=L1(0.003)).fit(X, y)
     assert model.n_zeros_ > 50
     assert model.score(X, y) > score - 0.1
+
+
+def test_training_goes_on_with_another_loss():
+    X, y = data()
+    params = {"hidden_layer_sizes": (5,), "max_iter": 3, "random_state": 0, "alpha": 0}
+    model = MLPRegressor(Huber(0.1), **params, warm_start=True).fit(X, np.abs(y))
+    start = [np.array(a) for a in weights_of(model)]
+    for loss in (Huber(3.0), "poisson", "squared_error"):
+        expected = MLPRegressor(loss, **params, warm_start=True).fit(X, np.abs(y))
+        for mine, given in zip(weights_of(expected), start, strict=True):
+            mine[...] = given
+        for mine, given in zip(weights_of(model), start, strict=True):
+            mine[...] = given
+        same(model.set_params(loss=loss).fit(X, np.abs(y)), expected.fit(X, np.abs(y)), rtol=0)
+        np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+
+
+def test_shares_are_predicted_as_shares():
+    X, y = data()
+    share = 1 / (1 + np.exp(-y))
+    model = MLPRegressor(Logistic(), (), solver="lbfgs", alpha=0, max_iter=1000, random_state=0).fit(X, share)
+    assert ((model.predict(X) > 0) & (model.predict(X) < 1)).all()
+    assert model.score(X, share) > 0.9
+
+
+def test_alpha_is_for_the_rows_that_are_trained_on():
+    """A batch bears alpha over its weight, whether or not early stopping has put rows aside."""
+    X, y = data()
+    weight = np.full(60, 2.0)
+    params = {"hidden_layer_sizes": (5,), "max_iter": 1, "random_state": 0, "alpha": 50.0, "batch_size": 10}
+    model = MLPRegressor(**params, early_stopping=True, validation_fraction=0.5).fit(X, y, weight)
+    twin = MLPRegressor(**{**params, "alpha": 0}, penalty=L2(50.0 / 20), early_stopping=True, validation_fraction=0.5)
+    same(model, twin.fit(X, y, weight), rtol=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -468,6 +501,10 @@ def test_bad_data_is_named():
         MLPRegressor("poisson").fit(X, -np.abs(y))
     with pytest.raises(ValueError, match="y_val"):
         MLPRegressor().fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="y_val needs X_val"):
+        MLPRegressor().fit(X, y, y_val=y)
+    with pytest.raises(ValueError, match="MLPClassifier"):
+        MLPRegressor(Softmax()).fit(X, (y > 0).astype(float))
     with pytest.raises(ValueError, match="early_stopping"):
         MLPRegressor(early_stopping=True).partial_fit(X, y)
     with pytest.raises(ValueError, match=r"hidden_layer_sizes.*warm_start"):

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from fastreg._simd.dispatch import level
 from fastreg.networks import SGD, Adam, Network, Trainer
 from fastreg.networks.activations import ACTIVATIONS, activate
-from fastreg.penalties import L1, L1L2, L2, MCP, Bounds, GroupL1
+from fastreg.penalties import L1, L1L2, L2, MCP, Bounds, GroupL1, MaxNorm, NonNegative
 
 LOSSES = ("squared", "absolute", "huber", "quantile", "poisson", "gamma", "tweedie", "logistic", "softmax")
 # Widths of 1, of less than a vector, of some vectors and a rest, of more than a strip.
@@ -226,6 +226,31 @@ def test_a_batch_in_pieces():
     expected = train(plain, X, Y, weight, optimizer=PlainAdam(), plain=True, **options)
     np.testing.assert_allclose(found, expected, rtol=1e-10)
     np.testing.assert_allclose(parameters(net), parameters(plain), rtol=1e-8)
+
+
+def test_pieces_of_batches_have_room():
+    """Where the gradient is needed as a whole, pieces begin anew with each batch: the densest lies across others."""
+    net, X, Y, weight = case((40, 3, 2), n=1600)
+    X[:700] = X[1212:] = 0
+    dense = copy.deepcopy(net)
+    for which, data in ((net, sparse.csr_array(X)), (dense, X)):
+        trainer = Trainer(which, Adam(), clip=1.0)
+        for _ in range(2):
+            trainer.epoch(data, Y, weight, np.arange(len(X)), 700, 0.05)
+    np.testing.assert_allclose(parameters(net), parameters(dense), rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("penalty", [NonNegative(), Bounds(-0.1, 0.7), Bounds(upper=0.3), MaxNorm(0.3)], ids=repr)
+def test_constraints_hold_after_every_step(penalty, optimizer, dtype):
+    """With Nesterov's momentum too, where the weights are a step ahead; and bounds that float32 rounds."""
+    net, X, Y, weight = case((4, 5, 2), dtype=dtype)
+    trainer = Trainer(net, OPTIMIZERS[optimizer][0], [penalty] * 2, bias_penalties=[penalty] * 2)
+    assert not all(penalty.value(W) == 0 for W in net.weights)
+    for _ in range(20):
+        trainer.epoch(X, Y, weight, np.arange(len(X)), 23, 0.05)
+        assert all(penalty.value(W) == 0 for W in net.weights + net.biases)
 
 
 def test_float32_follows_float64():

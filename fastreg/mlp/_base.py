@@ -73,6 +73,8 @@ class BaseMLP(Inspection, BaseEstimator):
         check_params(self)
         sizes = _layers.hidden_sizes(self.hidden_layer_sizes)
         names = _layers.activations(self.activation, len(sizes))
+        if validation[0] is None and validation[1] is not None:
+            raise ValueError("y_val needs X_val.")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, Y, y, sample_weight = self._check_fit(X, y, sample_weight, first, incremental)
         weight = check_sample_weight(sample_weight, X)
@@ -88,11 +90,10 @@ class BaseMLP(Inspection, BaseEstimator):
             net = self._continued(sizes, names)
         # a row of weight 0 is no row
         rows = np.arange(X.shape[0]) if weight is None else np.flatnonzero(weight)
-        total = float(len(rows) if weight is None else weight.sum())
         if self.solver in STOCHASTIC:
-            self._fit_stochastic(net, X, Y, y, weight, rows, total, validation, random_state, incremental)
+            self._fit_stochastic(net, X, Y, y, weight, rows, validation, random_state, incremental)
         else:
-            self._fit_full_batch(net, X, Y, weight, total, validation)
+            self._fit_full_batch(net, X, Y, weight, validation)
         if not incremental:
             self.stationarity_ = self._stationarity(net, X, Y, weight)
         self.n_zeros_ = int(sum(w.size - np.count_nonzero(w) for w in net.weights))
@@ -136,15 +137,17 @@ class BaseMLP(Inspection, BaseEstimator):
                 f"The fitted network has layers of {list(net.sizes)}, but hidden_layer_sizes and the data ask for "
                 f"{sizes}. Training goes on with the same sizes only; fit with warm_start=False to begin anew."
             )
-        if tuple(names) != net.activations:
-            fresh = Network(sizes, names, self._loss(), net.dtype)
+        loss = self._loss()
+        if tuple(names) != net.activations or loss != net.loss:
+            fresh = Network(sizes, names, loss, net.dtype)
             for mine, fitted in zip(fresh.weights + fresh.biases, net.weights + net.biases, strict=True):
                 mine[...] = fitted
             net = fresh
             self._adopt(net)
+            self.out_activation_ = self._out_activation()
         return net
 
-    def _fit_stochastic(self, net, X, Y, y, weight, rows, total, validation, random_state, incremental):
+    def _fit_stochastic(self, net, X, Y, y, weight, rows, validation, random_state, incremental):
         score = None
         if validation[0] is not None or self.early_stopping:
             if validation[0] is None:
@@ -160,7 +163,8 @@ class BaseMLP(Inspection, BaseEstimator):
                 f"batch_size={self.batch_size} is more than the {len(rows)} rows to train on: it is clipped.",
                 stacklevel=4,
             )
-        self._charges = charges = _layers.charges(self, len(net.weights), total * batch / max(1, len(rows)))
+        mean_weight = 1.0 if weight is None or not len(rows) else weight[rows].mean()
+        self._charges = charges = _layers.charges(self, len(net.weights), batch * float(mean_weight))
         if not hasattr(self, "loss_curve_") or not incremental:
             self._start_curves(score)
         trainer = self._make_trainer(net, charges, incremental)
@@ -205,7 +209,8 @@ class BaseMLP(Inspection, BaseEstimator):
 
         return score
 
-    def _fit_full_batch(self, net, X, Y, weight, total, validation):
+    def _fit_full_batch(self, net, X, Y, weight, validation):
+        total = float(len(Y) if weight is None else weight.sum())
         self._charges = charges = _layers.charges(self, len(net.weights), total)
         if charges.dropout or charges.activity or self.weight_decay or validation[0] is not None:
             raise ValueError(

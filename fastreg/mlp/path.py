@@ -93,7 +93,7 @@ def mlp_path(estimator, X, y, *, alphas=None, penalties=None, sample_weight=None
     Raises
     ------
     ValueError
-        Both of alphas and penalties, or invalid data.
+        Both of alphas and penalties, one of X_val and y_val, or invalid data.
 
     Examples
     --------
@@ -107,6 +107,8 @@ def mlp_path(estimator, X, y, *, alphas=None, penalties=None, sample_weight=None
     """
     if alphas is not None and penalties is not None:
         raise ValueError("Give alphas or penalties, not both.")
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val need each other: give both, or neither.")
     if penalties is None:
         alphas = check_alphas(ALPHAS if alphas is None else alphas)[::-1]
         steps = [with_alpha(estimator, float(alpha)) for alpha in alphas]

@@ -167,6 +167,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X, y = check_network_data(self, X, y, reset=first, numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if self._loss().name == "softmax":
+            raise ValueError("loss must be one of numbers; for classes use MLPClassifier.")
         self._loss().valid(y)
         Y = np.ascontiguousarray(y.reshape(len(y), -1))
         self.n_outputs_ = Y.shape[1]
@@ -185,13 +187,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return get_loss("squared" if self.loss == "squared_error" else self.loss)
 
     def _out_activation(self):
-        return "exp" if self._loss().name in ("poisson", "gamma", "tweedie") else "identity"
+        name = self._loss().name
+        return "exp" if name in ("poisson", "gamma", "tweedie") else "logistic" if name == "logistic" else "identity"
 
     def _score_raw(self, raw, y, weight):
         return r2_score(y, self._predictions(raw), sample_weight=weight)
 
     def _predictions(self, raw):
-        found = self._loss().predict(raw) if self.out_activation_ == "exp" else raw
+        found = raw if self.out_activation_ == "identity" else self._loss().predict(raw)
         return found.ravel() if found.shape[1] == 1 else found
 
     def predict(self, X):

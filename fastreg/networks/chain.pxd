@@ -79,3 +79,6 @@ cdef void forward(const Chain *c, Space *s, Py_ssize_t m, bint training, const f
                   int threads) noexcept nogil
 cdef void backward(const Chain *c, Space *s, Py_ssize_t m, const fr_update *weights, const fr_update *biases,
                    int threads) noexcept nogil
+cdef double weigh(const Source *weight, const Py_ssize_t *rows, Py_ssize_t m) noexcept nogil
+cdef void share(const Chain *c, Space *s, Py_ssize_t m, const Source *weight, const Py_ssize_t *rows,
+                double total) noexcept nogil

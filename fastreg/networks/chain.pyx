@@ -321,3 +321,28 @@ cdef void backward(const Chain *c, Space *s, Py_ssize_t m, const fr_update *weig
         p.finish, p.update, p.ldc = c.net.updating, &weights[i], layer.ld
         w.bias, w.m, w.n, w.deltas, w.ld, w.sums = &biases[i], m, layer.n, s.places[i].deltas, s.places[i].ld, s.sums
         run(&w, macs, threads)
+
+
+cdef double weigh(const Source *weight, const Py_ssize_t *rows, Py_ssize_t m) noexcept nogil:
+    """Sum of the weights of some rows."""
+    cdef double total = 0
+    cdef Py_ssize_t i
+    for i in range(m):
+        total += ((<const float *>weight.data)[rows[i]] if weight.nbytes == 4
+                  else (<const double *>weight.data)[rows[i]])
+    return total
+
+
+cdef void share(const Chain *c, Space *s, Py_ssize_t m, const Source *weight, const Py_ssize_t *rows,
+                double total) noexcept nogil:
+    """The rows' shares of the mean."""
+    cdef Py_ssize_t i
+    cdef double value = 1
+    for i in range(m):
+        if weight.data != NULL:
+            value = ((<const float *>weight.data)[rows[i]] if weight.nbytes == 4
+                     else (<const double *>weight.data)[rows[i]])
+        if c.f32:
+            (<float *>s.weight)[i] = <float>(value / total)
+        else:
+            (<double *>s.weight)[i] = value / total

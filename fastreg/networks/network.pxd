@@ -18,5 +18,5 @@ cdef class Network:
 
 
 cdef object describe(Source *source, object array, Py_ssize_t n_columns, str name)
-cdef Py_ssize_t batch_elements(object X, object order, Py_ssize_t batch) except -2
+cdef Py_ssize_t batch_elements(object X, object order, Py_ssize_t batch, Py_ssize_t piece) except -2
 cdef void accumulate(fr_update *u, const fr_net *net, char *to, Py_ssize_t ld) noexcept

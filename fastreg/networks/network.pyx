@@ -159,7 +159,7 @@ cdef class Network:
         work.inner = threads if work.n_tasks == 1 else 1        # threads within a batch, or one batch a thread
         threads = min(threads, <int>max(1, work.n_tasks))
         cdef Spaces spaces = Spaces(threads)
-        spaces.lay_out(c, rows, 0, batch_elements(X, None, rows), False, work.inner, NULL)
+        spaces.lay_out(c, rows, 0, batch_elements(X, None, rows, rows), False, work.inner, NULL)
         work.spaces = spaces.space
         with nogil:
             parallel_for(predict_task, &work, work.n_tasks, threads)
@@ -194,7 +194,7 @@ cdef class Network:
         scaled = describe(&weight, scaled, 1, "sample_weight")
         cdef Spaces spaces = Spaces(1)
         cdef Space *s = spaces.space
-        spaces.lay_out(c, rows, K, batch_elements(X, None, rows), gradient, threads, NULL)
+        spaces.lay_out(c, rows, K, batch_elements(X, None, rows, rows), gradient, threads, NULL)
         s = spaces.space
         if gradient:
             updates = <fr_update *>calloc(2 * c.n_layers, sizeof(fr_update))
@@ -280,8 +280,8 @@ cdef object describe(Source *source, object array, Py_ssize_t n_columns, str nam
     return array
 
 
-cdef Py_ssize_t batch_elements(object X, object order, Py_ssize_t batch) except -2:
-    """Most elements in a batch of consecutive rows (of ``order``); -1 for dense X."""
+cdef Py_ssize_t batch_elements(object X, object order, Py_ssize_t batch, Py_ssize_t piece) except -2:
+    """Most elements in a piece of a batch of consecutive rows (of ``order``); -1 for dense X."""
     if not isinstance(X, tuple):
         return -1
     counts = np.diff(X[0].indptr)
@@ -289,4 +289,5 @@ cdef Py_ssize_t batch_elements(object X, object order, Py_ssize_t batch) except 
         counts = counts[order]
     if not len(counts):
         return 0
-    return int(np.add.reduceat(counts, np.arange(0, len(counts), batch), dtype=np.int64).max())
+    starts = (np.arange(0, len(counts), batch)[:, None] + np.arange(0, batch, piece)).ravel()
+    return int(np.add.reduceat(counts, starts[starts < len(counts)], dtype=np.int64).max())

@@ -18,7 +18,7 @@ from libc.string cimport memcpy, memset
 from fastreg._simd.dispatch cimport fr_dropout, fr_update
 from fastreg._threads cimport Pace, done, interrupted, num_threads, pick, raise_if_interrupted
 from fastreg.networks.chain cimport (
-    Chain, Layer, Source, Space, Spaces, address, aligned, backward, forward, load, padded, products,
+    Chain, Layer, Source, Space, Spaces, address, aligned, backward, forward, load, padded, products, share, weigh,
 )
 from fastreg.networks.network cimport Network, accumulate, batch_elements, describe
 from fastreg.networks.optimizers cimport Optimizer, SGD
@@ -28,6 +28,10 @@ cnp.import_array()
 
 cdef Py_ssize_t MOST_ROWS = 2048        # of a batch in one piece; what is larger goes through in pieces
 cdef double LOOK = 5e8                  # multiply-adds between looks for Ctrl-C
+
+ctypedef fused real:
+    float
+    double
 
 
 cdef class Trainer:
@@ -204,7 +208,7 @@ cdef class Trainer:
         whole = batch_size <= MOST_ROWS and self.clip == 0
         rows = batch_size if whole else min(batch_size, 512)
         threads = num_threads(products(c) * rows)
-        key = (rows, K, batch_elements(X, numbers, rows), threads)
+        key = (rows, K, batch_elements(X, numbers, batch_size, rows), threads)
         if self.spaces_for != key:
             self.spaces, self.spaces_for = Spaces(1), key
             memset(&self.pace, 0, sizeof(Pace))
@@ -365,28 +369,20 @@ cdef class Trainer:
             c.net.gather(n_in, layer.n_out, w, layer.n_out, c.item, NULL, u.w, ld)
             if self.optimizer.settles():
                 c.net.settle(u, self._length(which), z, (<SGD>self.optimizer).nesterov)
+                if (<SGD>self.optimizer).nesterov and (<Penalty>self.borrowed[which]).constrains:
+                    # the point ahead, where the network is, must be allowed too
+                    c.net.gather(n_in, layer.n_out, u.w, ld, c.item, NULL, w, layer.n_out)
+                    memcpy(z, u.w, self._length(which) * c.item)
+                    (<Penalty>self.borrowed[which]).prox_layer(c.f32, n_in, layer.n_out, w, NULL, u.rate)
+                    c.net.gather(n_in, layer.n_out, w, layer.n_out, c.item, NULL, u.w, ld)
+                    if c.f32:
+                        look_less[float](self._length(which), <float *>u.w, <float *>z, u.momentum, <float *>u.m)
+                    else:
+                        look_less[double](self._length(which), <double *>u.w, <double *>z, u.momentum, <double *>u.m)
 
 
-cdef double weigh(const Source *weight, const Py_ssize_t *rows, Py_ssize_t m) noexcept nogil:
-    """Sum of the weights of some rows."""
-    cdef double total = 0
+cdef void look_less(Py_ssize_t n, const real *w, const real *z, double momentum, real *velocity) noexcept nogil:
+    """Velocities that lead to w where they led to z."""
     cdef Py_ssize_t i
-    for i in range(m):
-        total += ((<const float *>weight.data)[rows[i]] if weight.nbytes == 4
-                  else (<const double *>weight.data)[rows[i]])
-    return total
-
-
-cdef void share(const Chain *c, Space *s, Py_ssize_t m, const Source *weight, const Py_ssize_t *rows,
-                double total) noexcept nogil:
-    """The rows' shares of the mean."""
-    cdef Py_ssize_t i
-    cdef double value = 1
-    for i in range(m):
-        if weight.data != NULL:
-            value = ((<const float *>weight.data)[rows[i]] if weight.nbytes == 4
-                     else (<const double *>weight.data)[rows[i]])
-        if c.f32:
-            (<float *>s.weight)[i] = <float>(value / total)
-        else:
-            (<double *>s.weight)[i] = value / total
+    for i in range(n):
+        velocity[i] += <real>((w[i] - z[i]) / momentum)

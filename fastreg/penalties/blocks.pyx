@@ -193,7 +193,7 @@ cdef class MaxNorm(Blocks):
     names = ("limit",)
 
     def __init__(self, limit):
-        self.by_neuron, self.strength = True, positive(limit, "limit")
+        self.by_neuron, self.constrains, self.strength = True, True, positive(limit, "limit")
         self.args = (self.strength,)
 
     def scaled(self, factor):

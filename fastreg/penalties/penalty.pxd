@@ -2,6 +2,8 @@ cdef class Penalty:
     # l1 |w| + l2 / 2 w^2 for every weight; optimizers take the two numbers where that is all (fused)
     cdef readonly double l1, l2
     cdef readonly bint fused
+    # forbids some weights, and charges none: the prox is a projection, whatever the step
+    cdef readonly bint constrains
     cdef readonly tuple args
 
     cdef void prox_layer(self, bint f32, Py_ssize_t n_in, Py_ssize_t n_out, void *w, const void *step,

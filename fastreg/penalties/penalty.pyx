@@ -36,6 +36,8 @@ cdef class Penalty:
         The penalty is ``l1 |w| + l2 / 2 w^2`` of every weight, if `fused`.
     fused : bool
         Whether `l1` and `l2` are all there is.
+    constrains : bool
+        Whether it forbids some weights, where its value is infinite, and charges none.
     args : tuple
         Arguments of the constructor.
     """

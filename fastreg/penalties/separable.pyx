@@ -88,7 +88,7 @@ cdef class L2(L1L2):
 
 
 cdef class Bounds(Separable):
-    """``lower <= w <= upper`` for every weight.
+    """``lower <= w <= upper`` for every weight, up to the rounding of float32.
 
     Parameters
     ----------
@@ -103,21 +103,25 @@ cdef class Bounds(Separable):
         self.lower, self.upper = lower, upper
         if not self.lower <= 0 <= self.upper:
             raise ValueError(f"lower <= 0 <= upper must hold, got lower={lower!r}, upper={upper!r}.")
-        self.args = (self.lower, self.upper)
+        self.args, self.constrains = (self.lower, self.upper), True
 
     def scaled(self, factor):
         return self
 
     cdef double charge_one(self, double w) noexcept nogil:
-        return 0.0 if self.lower <= w <= self.upper else INFINITY
+        return 0.0 if self.allows(w) else INFINITY
+
+    cdef bint allows(self, double w) noexcept nogil:
+        """A bound is one of float32 too: it may be rounded to beyond itself."""
+        return min(self.lower, <double><float>self.lower) <= w <= max(self.upper, <double><float>self.upper)
 
     cdef double prox_one(self, double v, double h) noexcept nogil:
         return clip(v, self.lower, self.upper)
 
     cdef void slopes_one(self, double w, double *low, double *high) noexcept nogil:
-        low[0] = -INFINITY if w <= self.lower else 0.0
-        high[0] = INFINITY if w >= self.upper else 0.0
-        if not self.lower <= w <= self.upper:
+        low[0] = -INFINITY if w <= max(self.lower, <double><float>self.lower) else 0.0
+        high[0] = INFINITY if w >= min(self.upper, <double><float>self.upper) else 0.0
+        if not self.allows(w):
             low[0], high[0] = INFINITY, -INFINITY
 
 
@@ -128,7 +132,7 @@ cdef class NonNegative(Bounds):
 
     def __init__(self):
         self.lower, self.upper = 0.0, INFINITY
-        self.args = ()
+        self.args, self.constrains = (), True
 
 
 cdef class MCP(Separable):
