@@ -424,7 +424,7 @@ def test_ctrl_c_keeps_the_last_epoch(sizes):
         (lambda: Network((3, 2, 1), [], "squared"), "activations must be one for each of the 1 hidden"),
         (lambda: Network((3, 2, 1), ["sigmoid"], "squared"), "activation must be one of identity, logistic"),
         (lambda: Network((3, 1), [], "squared", np.int32), "dtype must be"),
-        (lambda: SGD(1.0), "momentum must be"),
+        (lambda: SGD(1.1), "momentum must be"),
         (lambda: Adam(beta_2=1.0), "beta_2 must be"),
         (lambda: Adam(epsilon=0), "epsilon must be"),
         (lambda: Trainer(Network((3, 1), [], "squared"), SGD(), [None, None]), "penalties must have 1 entries"),

@@ -22,13 +22,13 @@ cdef class SGD(Optimizer):
 
     Parameters
     ----------
-    momentum : float in [0, 1), default=0.0
+    momentum : float in [0, 1], default=0.0
     nesterov : bool, default=False
     """
 
     def __cinit__(self, double momentum=0.0, bint nesterov=False):
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum must be in [0, 1); got {momentum}.")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum must be in [0, 1]; got {momentum}.")
         self.momentum, self.nesterov = momentum, nesterov and momentum > 0
         self.moments = momentum > 0
 
