@@ -155,6 +155,8 @@ cdef Py_ssize_t direction(Problem *P, Py_ssize_t na, double *slope) noexcept nog
     cdef double t, size
     while not factorise(P, na):
         k = P.n_factor
+        if interrupts(P, 1.0 * k * k):
+            return 0
         memcpy(P.d, P.L + k * P.capacity, k * sizeof(double))
         back_substitute(P, k)
         P.d[k] = 1
