@@ -161,11 +161,6 @@ cdef class GramProblem:
         The most columns it will have.
     """
 
-    cdef Problem P
-    cdef double l1_ratio
-    cdef object held            # what P points into
-    cdef cnp.ndarray coef
-
     def __cinit__(self, Py_ssize_t capacity):
         # One arena for all work space.
         cdef Py_ssize_t m = capacity
@@ -183,7 +178,7 @@ cdef class GramProblem:
         P.capacity, P.n_factor, P.factor_l2, P.m, P.exact = m, 0, -1, 0, False
         P.since_poll = 0
         self.coef = np.zeros(m)
-        P.w = <double *> cnp.PyArray_DATA(self.coef)
+        P.w = <double *> cnp.PyArray_DATA(<cnp.ndarray> self.coef)
 
     def __dealloc__(self):
         free(self.P.L)
