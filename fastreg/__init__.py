@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastreg._versions import __version__, show_versions
-    from fastreg.glm import GammaRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor, glm_path
+    from fastreg.glm import (
+        GammaRegressor,
+        LogisticRegression,
+        LogisticRegressionCV,
+        PoissonRegressor,
+        TweedieRegressor,
+        glm_path,
+    )
     from fastreg.linear import (
         ElasticNet,
         ElasticNetCV,
@@ -41,6 +48,7 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "MCP",
     "MLPClassifier",
     "MLPClassifierCV",
@@ -70,7 +78,15 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(["__version__", "show_versions"], "fastreg._versions"),
     **dict.fromkeys(
-        ["GammaRegressor", "LogisticRegression", "PoissonRegressor", "TweedieRegressor", "glm_path"], "fastreg.glm"
+        [
+            "GammaRegressor",
+            "LogisticRegression",
+            "LogisticRegressionCV",
+            "PoissonRegressor",
+            "TweedieRegressor",
+            "glm_path",
+        ],
+        "fastreg.glm",
     ),
     **dict.fromkeys(["MLPClassifier", "MLPClassifierCV", "MLPRegressor", "MLPRegressorCV", "mlp_path"], "fastreg.mlp"),
     **dict.fromkeys(

@@ -8,7 +8,7 @@ from sklearn.model_selection import check_cv
 
 from fastreg.solvers import cv_errors
 
-__all__ = ["CVErrors", "choose_alpha", "cross_validate_path", "make_folds"]
+__all__ = ["CVErrors", "choose_alpha", "choose_score", "cross_validate_path", "make_folds"]
 
 
 @dataclass(frozen=True)
@@ -167,3 +167,29 @@ def choose_alpha(mean, standard_error, rule="min"):
         limit = mean[i_ratio, i_alpha] + standard_error[i_ratio, i_alpha]
         i_alpha = np.flatnonzero(mean[i_ratio] <= limit)[0]
     return int(i_ratio), int(i_alpha)
+
+
+def choose_score(scores, Cs, rule="min"):
+    """Choose a point of a grid by scores, of which larger ones are better.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_folds, n_cs, n_l1_ratios)
+        NaN counts as worst.
+    Cs : ndarray of shape (n_cs,)
+        In any order; smaller ones penalise more.
+    rule : {'min', '1se'}
+        'min': the best mean score; of equal ones the first C, then the first l1_ratio, as in scikit-learn. '1se':
+        with its l1_ratio, the smallest C whose mean score is within one standard error of it.
+
+    Returns
+    -------
+    i_C, i_ratio : int
+    """
+    mean = np.nan_to_num(scores.mean(axis=0), nan=-np.inf)
+    i_C, i_ratio = np.unravel_index(np.argmax(mean), mean.shape)
+    if rule == "1se" and len(scores) > 1 and np.isfinite(mean[i_C, i_ratio]):
+        error = scores[:, i_C, i_ratio].std(ddof=1) / np.sqrt(len(scores))
+        near = mean[:, i_ratio] >= mean[i_C, i_ratio] - error
+        i_C = np.argmin(np.where(near, Cs, np.inf)) if near.any() else i_C
+    return int(i_C), int(i_ratio)

@@ -61,6 +61,10 @@ PATH_ESTIMATORS = [case for case in ESTIMATORS if not case.is_ridge]
 # generalised linear models
 GLMS = [
     Estimator("LogisticRegression", {"C": 0.5}),
+    Estimator(
+        "LogisticRegressionCV",
+        {"Cs": [0.1, 1.0], "cv": 3, "scoring": "accuracy", "l1_ratios": (0.0,), "use_legacy_attributes": True},
+    ),
     Estimator("PoissonRegressor", {"alpha": 0.1}),
     Estimator("GammaRegressor", {"alpha": 0.1}),
     Estimator("TweedieRegressor", {"alpha": 0.1, "power": 1.5}),

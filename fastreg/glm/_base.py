@@ -53,7 +53,7 @@ class LinearPredictor:
         coef = np.asarray(coef.toarray() if sparse.issparse(coef) else coef, dtype=np.float64).reshape(shape)
         return np.clip(coef, penalty.lower, penalty.upper) if np.isfinite(coef).all() else None
 
-    def _certify(self, path, perfect):
+    def _certify(self, path, perfect, stacklevel=3):
         """Set the certificate of a path of one; warn where it is short of what was asked for, or has no optimum."""
         gap, n_iter = float(path.dual_gaps[0]), int(path.n_iters[0])
         check_finite_solution(path.coefs[0], path.intercepts[0], gap)
@@ -69,10 +69,10 @@ class LinearPredictor:
                 f"{type(self).__name__} did not converge: relative duality gap {gap / path.null:.1e} after {n_iter} "
                 f"iterations, tol={self.tol:g}. {advice}",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
         elif perfect:
-            warnings.warn(f"{type(self).__name__}: {self._no_end}", ConvergenceWarning, stacklevel=3)
+            warnings.warn(f"{type(self).__name__}: {self._no_end}", ConvergenceWarning, stacklevel=stacklevel)
         return n_iter
 
     _no_end = (

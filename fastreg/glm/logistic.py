@@ -202,6 +202,14 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         """
         check_params(self)
         C, l1_ratio = self._strength()
+        X, y, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
+        design, penalty = self._problem(X, weight, l1_ratio)
+        shape = (X.shape[1],) if len(classes) == 2 else (len(classes), X.shape[1])
+        self._fit_one(design, y, coded, classes, C, penalty, offset, self._start(shape, penalty))
+        return self
+
+    def _check_data(self, X, y, sample_weight, offset):
+        """(X, y, class numbers, classes, sample weights, the same times those of classes, offset), checked."""
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         if type(y) is not np.ndarray or y.ndim != 1 or y.dtype.kind not in "iub":  # plain labels need no second look
@@ -209,38 +217,38 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
             y = column_or_1d(y, warn=True)
         classes, coded = np.unique(y, return_inverse=True)
         X, coded, sample_weight = check_fit_data(self, X, coded.astype(np.float64), sample_weight, scalar_weight=True)
-        K = len(classes)
-        if K < 2:
-            raise ValueError(f"LogisticRegression needs at least 2 classes, but y has one class only: {classes[0]}.")
-
+        if len(classes) < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 classes, but y has one class only: {classes[0]}.")
+        weight = sample_weight
         if self.class_weight is not None:
             each = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=sample_weight)
             each = each[coded.astype(np.intp)]
-            sample_weight = each if sample_weight is None else sample_weight * each
+            weight = each if sample_weight is None else sample_weight * each
         offset = self._check_offset(offset, X)
-        if offset is not None and K > 2:
-            raise ValueError(f"offset is for two classes, but y has {K}.")
-        design, penalty = self._problem(X, sample_weight, l1_ratio)
-        alpha = 1.0 / (C * design.total_weight)
-        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
+        if offset is not None and len(classes) > 2:
+            raise ValueError(f"offset is for two classes, but y has {len(classes)}.")
+        return X, y, coded, classes, sample_weight, weight, offset
+
+    def _fit_one(self, design, y, coded, classes, C, penalty, offset, start):
+        """Solve for one C and set the fitted attributes."""
+        alpha, K = 1.0 / (C * design.total_weight), len(classes)
+        grid, options = np.array([alpha]), {"tol": self.tol, "max_iter": max(1, self.max_iter), "coef_init": start}
         with np.errstate(all="ignore"):  # overflow shows in the result
             if K == 2:
-                start = self._start((X.shape[1],), penalty)
-                path = solve_glm(
-                    design, Logistic(), coded, np.array([alpha]), penalty, offset=offset, coef_init=start, **options
-                )
+                path = solve_glm(design, Logistic(), coded, grid, penalty, offset=offset, **options)
             else:
-                start = self._start((K, X.shape[1]), penalty)
-                path = solve_multinomial(design, coded, K, np.array([alpha]), penalty, coef_init=start, **options)
-        dtype = np.float32 if X.dtype == np.float32 else np.float64
-        self.classes_ = classes
-        self.coef_ = np.atleast_2d(path.coefs[0]).astype(dtype)
-        intercept = np.atleast_1d(path.intercepts[0]).astype(dtype)
-        self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
+                path = solve_multinomial(design, coded, K, grid, penalty, **options)
+        self._set_coef(path.coefs[0], path.intercepts[0], classes, design.X.dtype)
         # no row on the wrong side, and nothing to stop the coefficients from growing
-        separated = alpha < 1e-8 / design.n and bool((self.predict(X) == y).all())
-        self.n_iter_ = np.array([self._certify(path, separated)], dtype=np.int32)
-        return self
+        separated = alpha < 1e-8 / design.n and bool((self.predict(design.X) == y).all())
+        self.n_iter_ = np.array([self._certify(path, separated, stacklevel=4)], dtype=np.int32)
+
+    def _set_coef(self, coef, intercept, classes, dtype):
+        dtype = np.float32 if dtype == np.float32 else np.float64
+        self.classes_ = classes
+        self.coef_ = np.atleast_2d(coef).astype(dtype)
+        intercept = np.atleast_1d(intercept).astype(dtype)
+        self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
 
     def predict_proba(self, X):
         """Probabilities of the classes, in the order of `classes_`.

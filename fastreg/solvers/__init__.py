@@ -1,17 +1,20 @@
 """Solvers: one file an algorithm; they see a Design and a penalty, and return a Path or a Result."""
 
 from .folds import cv_errors
+from .glm_folds import FoldPaths, glm_fold_paths
 from .glm_path import glm_alpha_grid, solve_glm
 from .multinomial import solve_multinomial
 from .path import alpha_grid, solve_path
 from .result import Path, Result
 
 __all__ = [
+    "FoldPaths",
     "Path",
     "Result",
     "alpha_grid",
     "cv_errors",
     "glm_alpha_grid",
+    "glm_fold_paths",
     "solve_glm",
     "solve_multinomial",
     "solve_path",

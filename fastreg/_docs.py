@@ -1,0 +1,25 @@
+"""Texts that the docstrings of linear and generalised linear models share: {name} in a docstring stands for one."""
+
+TEXTS = {
+    "no_difference": "Accepted for scikit-learn's sake, makes no difference.",
+    "tol": """tol : float, default=1e-4
+        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best
+        constant.""",
+    "penalty_factor": """penalty_factor : array-like of shape (n_features,), default=None
+        Per-feature multiplier of the penalty; 0 leaves a feature unpenalised. Used as it is, not rescaled.""",
+    "bounds": """lower, upper : float or array-like of shape (n_features,), default=None
+        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X.""",
+    "standardize": """standardize : bool, default=False
+        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
+        intercept: root mean square). `coef_` comes back in the units of X.""",
+    "fitted": """n_features_in_, feature_names_in_
+        As in scikit-learn.""",
+}
+
+
+def documented(described):
+    """Put the shared texts into the docstring of a class or function."""
+    if described.__doc__ is not None:  # python -OO
+        for name, text in TEXTS.items():
+            described.__doc__ = described.__doc__.replace("{" + name + "}", text)
+    return described
