@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         lasso_path,
     )
     from fastreg.mlp import MLPClassifier, MLPClassifierCV, MLPRegressor, MLPRegressorCV, mlp_path
-    from fastreg.penalties import L1, L1L2, L2, MCP, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative
+    from fastreg.penalties import L1, L1L2, L2, MCP, SCAD, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative
 
 __all__ = [
     "Bounds",
@@ -65,6 +65,7 @@ __all__ = [
     "RidgeCV",
     "RidgeClassifier",
     "RidgeClassifierCV",
+    "SCAD",
     "TweedieRegressor",
     "__version__",
     "enet_path",
@@ -90,7 +91,7 @@ _HOMES = {
     ),
     **dict.fromkeys(["MLPClassifier", "MLPClassifierCV", "MLPRegressor", "MLPRegressorCV", "mlp_path"], "fastreg.mlp"),
     **dict.fromkeys(
-        ["L1", "L1L2", "L2", "MCP", "Bounds", "ExpAbs", "GroupL1", "MaxNorm", "NonNegative"], "fastreg.penalties"
+        ["L1", "L1L2", "L2", "MCP", "SCAD", "Bounds", "ExpAbs", "GroupL1", "MaxNorm", "NonNegative"], "fastreg.penalties"
     ),
 }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sklearn import linear_model
 
 import fastreg
-from fastreg.penalties import L1, L1L2, L2, MCP, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative
+from fastreg.penalties import L1, L1L2, L2, MCP, SCAD, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,10 @@ PENALTIES = [
     Bounds(-0.5, 0.8),
     NonNegative(),
     MCP(0.3, 2.5),
+    SCAD(0.3, 3.5),
     ExpAbs(0.3),
     GroupL1(0.4),
     GroupL1(0.4, by="feature"),
+    GroupL1(0.6, l1_ratio=0.4),
     MaxNorm(1.2),
 ]

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from cases import PENALTIES
 
-from fastreg.penalties import L1, L1L2, L2, MCP, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative, Penalty, as_penalty
+from fastreg.penalties import L1, L1L2, L2, MCP, SCAD, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative, Penalty, as_penalty
 from fastreg.penalties.penalty import Separable
 
 every_penalty = pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 SHAPES = [(5, 7), (1, 3), (40, 33), (4,)]
-CONVEX = [penalty for penalty in PENALTIES if not isinstance(penalty, MCP)]
+FOLDED = (MCP, SCAD)
+CONVEX = [penalty for penalty in PENALTIES if not isinstance(penalty, FOLDED)]
 
 
 def layers(seed=0):
@@ -69,7 +70,7 @@ def others(penalty, W, V, rng):
 @pytest.mark.parametrize("penalty", [p for p in PENALTIES if isinstance(p, Separable)], ids=repr)
 @pytest.mark.parametrize("step", [0.01, 0.7, 2.4, 4.0])
 def test_prox_against_a_fine_grid(penalty, step):
-    """No point of a grid is better; for MCP with a step beyond gamma too, where the problem is not convex."""
+    """No point of a grid is better; for MCP and SCAD with steps so long that the problem is not convex, too."""
     grid = np.linspace(-6, 6, 6001)
     charge = np.array([penalty.value(u[None]) for u in grid])
     for v in np.linspace(-5, 5, 61):
@@ -84,7 +85,7 @@ def test_prox_and_violation_agree(penalty):
     for V, rng in layers():
         for step in steps(V.shape, rng):
             W = penalty.prox(V, step)
-            if not isinstance(penalty, MCP) or np.max(step) < 2.5:
+            if not isinstance(penalty, FOLDED) or np.max(step) < 2.5:
                 violation = penalty.violation(W, (W - V) / step)
                 np.testing.assert_allclose(violation * step, 0, atol=1e-9 * (1 + np.abs(V).max()))
             G = rng.standard_normal(V.shape)
@@ -138,10 +139,11 @@ def test_a_penalty_is_a_value(penalty):
 
 @every_penalty
 def test_scaled(penalty):
-    """Twice the penalty is twice its value, or the same set; of MCP alpha is what is scaled."""
+    """Twice the penalty is twice its value, or the same set; of MCP and SCAD alpha is what is scaled."""
     W = penalty.prox(np.random.default_rng(0).standard_normal((6, 5)), 0.5)
     twice = penalty.scaled(2.0)
-    expected = MCP(0.6, 2.5).value(W) if isinstance(penalty, MCP) else 2 * penalty.value(W)
+    folded = isinstance(penalty, FOLDED)
+    expected = type(penalty)(0.6, penalty.args[1]).value(W) if folded else 2 * penalty.value(W)
     assert twice.value(W) == pytest.approx(expected)
     assert type(twice) is type(penalty)
     assert penalty.scaled(1.0) == penalty
@@ -181,6 +183,8 @@ def test_strings_of_keras():
         (lambda: Bounds(0.1, 1), "lower"),
         (lambda: Bounds(np.nan, 1), "lower"),
         (lambda: MCP(1.0, 1.0), "gamma"),
+        (lambda: SCAD(1.0, 2.0), "gamma"),
+        (lambda: GroupL1(1.0, l1_ratio=2), "l1_ratio"),
         (lambda: ExpAbs("much"), "alpha"),
         (lambda: GroupL1(1.0, by="row"), "by"),
         (lambda: MaxNorm(-1), "limit"),

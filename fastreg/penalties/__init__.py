@@ -6,13 +6,14 @@ feature, is `fastreg.penalties.features`; both share the mathematics of one coor
 
 from fastreg.penalties.blocks import GroupL1, MaxNorm
 from fastreg.penalties.penalty import Penalty
-from fastreg.penalties.separable import L1, L1L2, L2, MCP, Bounds, ExpAbs, NonNegative
+from fastreg.penalties.separable import L1, L1L2, L2, MCP, SCAD, Bounds, ExpAbs, NonNegative
 
 __all__ = [
     "L1",
     "L1L2",
     "L2",
     "MCP",
+    "SCAD",
     "Bounds",
     "ExpAbs",
     "GroupL1",

@@ -4,6 +4,7 @@ A block is a column of W (what comes into a neuron) or a row (what goes out of a
 closed. With a step h_i for each weight (Adam) it is known up to one number x, and the terms are
 
     GroupL1:  w_i = v_i x / d_i,  d_i = h_i t + x,  x = ||w||,       from  sum (v_i / d_i)^2 = 1
+              (with a share of L1, of v after the soft threshold, which changes no sign)
     MaxNorm:  w_i = v_i / d_i,    d_i = 1 + h_i x,  x the multiplier, from sum (v_i / d_i)^2 = limit^2
 
 Newton's method on 1 / norm, which is concave and rises with x, from a bound on its left: monotone, a handful of
@@ -18,6 +19,7 @@ from libc.math cimport INFINITY, sqrt
 from fastreg.penalties.penalty import positive
 
 from fastreg.penalties.penalty cimport Penalty
+from fastreg.penalties.scalar cimport soft
 
 cdef enum:
     LANES = 16
@@ -117,9 +119,15 @@ cdef void prox_all(bint group, bint by_neuron, double target, Py_ssize_t n_in, P
             prox_blocks(group, target, n_out, 1, 1, 1, w + j * n_out, step + j * n_out if step else NULL, h)
 
 
+cdef void soften(Py_ssize_t size, real *w, const real *step, double h, double l1) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        w[i] = <real>soft(w[i], l1 * (h if step is NULL else step[i]))
+
+
 cdef class Blocks(Penalty):
     cdef bint group, by_neuron
-    cdef double strength
+    cdef double strength, each          # each: what a group penalty charges |w| of every weight
 
     cdef double target(self, Py_ssize_t n_in, Py_ssize_t n_out) noexcept nogil:
         return self.strength
@@ -127,6 +135,10 @@ cdef class Blocks(Penalty):
     cdef void prox_layer(self, bint f32, Py_ssize_t n_in, Py_ssize_t n_out, void *w, const void *step,
                          double scalar_step) noexcept nogil:
         cdef double target = self.target(n_in, n_out)
+        if self.each > 0 and f32:
+            soften[float](n_in * n_out, <float *>w, <const float *>step, scalar_step, self.each)
+        elif self.each > 0:
+            soften[double](n_in * n_out, <double *>w, <const double *>step, scalar_step, self.each)
         if self.group and target == 0:
             return
         if f32:
@@ -145,38 +157,49 @@ cdef class Blocks(Penalty):
 cdef class GroupL1(Blocks):
     """``alpha * sqrt(size of a block) * ||w||_2`` of every block: whole neurons, or whole inputs, become zero.
 
-    The root makes one alpha fit layers of different sizes (Yuan & Lin 2006).
+    The root makes one alpha fit blocks of different sizes (Yuan & Lin 2006). With ``l1_ratio`` it is the sparse group
+    lasso (Simon et al. 2013): ``alpha * (l1_ratio ||w||_1 + (1 - l1_ratio) sqrt(size) ||w||_2)``, with zeros inside of
+    blocks too. In linear models a block is one of the estimator's `groups` of features.
 
     Parameters
     ----------
     alpha : float
         Non-negative.
     by : {'neuron', 'feature'}, default='neuron'
-        Blocks are the weights coming into a neuron, or those going out of an input of the layer.
+        In a network, blocks are the weights coming into a neuron, or those going out of an input of the layer.
+    l1_ratio : float in [0, 1], default=0.0
+        Share of the L1 penalty.
     """
 
-    names = ("alpha", "by")
+    names = ("alpha", "by", "l1_ratio")
 
-    def __init__(self, alpha, by="neuron"):
+    def __init__(self, alpha, by="neuron", l1_ratio=0.0):
         if by not in ("neuron", "feature"):
             raise ValueError(f"by must be 'neuron' or 'feature', got {by!r}.")
-        self.group, self.by_neuron, self.strength = True, by == "neuron", positive(alpha, "alpha")
-        self.args = (self.strength, by)
+        alpha, l1_ratio = positive(alpha, "alpha"), positive(l1_ratio, "l1_ratio")
+        if l1_ratio > 1:
+            raise ValueError(f"l1_ratio must be between 0 and 1, got {l1_ratio!r}.")
+        self.group, self.by_neuron = True, by == "neuron"
+        self.strength, self.each = alpha * (1 - l1_ratio), alpha * l1_ratio
+        self.args = (alpha, by, l1_ratio)
 
     cdef double target(self, Py_ssize_t n_in, Py_ssize_t n_out) noexcept nogil:
         return self.strength * sqrt(<double>(n_in if self.by_neuron else n_out))
 
     def scaled(self, factor):
-        return GroupL1(self.strength * factor, self.args[1])
+        return GroupL1(self.args[0] * factor, *self.args[1:])
 
     def value(self, W):
         norms, target = self._norms(W)
-        return float(target * norms.sum())
+        return float(target * norms.sum() + self.each * np.abs(W).sum(dtype=np.float64))
 
     def violation(self, W, G):
         norms, target = self._norms(W)
         shape, W, G = np.shape(G), np.atleast_2d(W), np.atleast_2d(np.asarray(G, dtype=np.float64))
-        off, _ = self._norms(G + target * W / np.where(norms > 0, norms, 1.0))
+        slope = G + target * W / np.where(norms > 0, norms, 1.0)
+        # what the share of L1 can't take up
+        slope = np.where(W == 0, np.sign(slope) * np.maximum(np.abs(slope) - self.each, 0), slope + self.each * np.sign(W))
+        off, _ = self._norms(slope)
         off = np.where(norms > 0, off, np.maximum(off - target, 0.0))
         return np.broadcast_to(off, G.shape).reshape(shape).copy()
 

@@ -14,3 +14,9 @@ cdef class Separable(Penalty):
     cdef double charge_one(self, double w) noexcept nogil
     cdef double prox_one(self, double v, double h) noexcept nogil
     cdef void slopes_one(self, double w, double *low, double *high) noexcept nogil
+    cdef double curvature_one(self, double w) noexcept nogil
+    # the same of scaled(f), without making it
+    cdef double charge_scaled(self, double f, double w) noexcept nogil
+    cdef double prox_scaled(self, double f, double v, double h) noexcept nogil
+    cdef void slopes_scaled(self, double f, double w, double *low, double *high) noexcept nogil
+    cdef double curvature_scaled(self, double f, double w) noexcept nogil

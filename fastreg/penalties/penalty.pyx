@@ -138,7 +138,9 @@ cdef class Penalty:
 cdef class Separable(Penalty):
     """A sum over weights.
 
-    A subclass says, for one weight, its charge, its prox and the interval of slopes (the subdifferential).
+    A subclass says, for one weight, its charge, its prox, the interval of slopes (the subdifferential) and, where the
+    weight is not 0, the second derivative. Where ``scaled(f)`` is not f times the charge, it says the four of that too:
+    features of a linear model have factors.
     """
 
     cdef double charge_one(self, double w) noexcept nogil:
@@ -149,6 +151,23 @@ cdef class Separable(Penalty):
 
     cdef void slopes_one(self, double w, double *low, double *high) noexcept nogil:
         low[0] = high[0] = 0.0
+
+    cdef double curvature_one(self, double w) noexcept nogil:
+        return 0.0
+
+    cdef double charge_scaled(self, double f, double w) noexcept nogil:
+        return f * self.charge_one(w)
+
+    cdef double prox_scaled(self, double f, double v, double h) noexcept nogil:
+        return self.prox_one(v, f * h)
+
+    cdef void slopes_scaled(self, double f, double w, double *low, double *high) noexcept nogil:
+        self.slopes_one(w, low, high)
+        low[0] *= f
+        high[0] *= f
+
+    cdef double curvature_scaled(self, double f, double w) noexcept nogil:
+        return f * self.curvature_one(w)
 
     cdef void prox_layer(self, bint f32, Py_ssize_t n_in, Py_ssize_t n_out, void *w, const void *step,
                          double scalar_step) noexcept nogil:

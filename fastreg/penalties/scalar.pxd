@@ -25,6 +25,30 @@ cdef inline double charge_mcp(double w, double alpha, double gamma) noexcept nog
     return a * (alpha - a / (2 * gamma)) if a <= gamma * alpha else 0.5 * gamma * alpha * alpha
 
 
+cdef inline double charge_scad(double w, double alpha, double gamma) noexcept nogil:
+    """SCAD: alpha |w| up to |w| = alpha, then slopes that fall to 0 at gamma alpha, constant from there."""
+    cdef double a = fabs(w)
+    if a <= alpha:
+        return alpha * a
+    if a <= gamma * alpha:
+        return a * alpha - (a - alpha) * (a - alpha) / (2 * (gamma - 1))
+    return 0.5 * alpha * alpha * (gamma + 1)
+
+
+cdef inline double prox_scad(double v, double h, double alpha, double gamma) noexcept nogil:
+    cdef double a = fabs(v), w, far
+    if a <= alpha * (1 + h) and h < gamma - 1:
+        w = max(a - h * alpha, 0.0)
+    elif h < gamma - 1:
+        w = (a - h * gamma * alpha / (gamma - 1)) / (1 - h / (gamma - 1)) if a <= gamma * alpha else a
+    else:
+        # So long a step leaves the middle concave: the minima on either side of it are compared.
+        w, far = min(max(a - h * alpha, 0.0), alpha), max(a, gamma * alpha)
+        if ((far - a) * (far - a) - (w - a) * (w - a)) / (2 * h) + charge_scad(far, alpha, gamma) < alpha * w:
+            w = far
+    return w if v > 0 else (-w if w > 0 else 0.0)
+
+
 cdef inline double wright_omega(double z) noexcept nogil:
     """The u > 0 with u + log u = z, that is W(e^z) of Lambert's W: no overflow for large z.
 

@@ -1,4 +1,4 @@
-"""Penalties that are sums over weights: L1, L2, L1L2, Bounds, NonNegative, MCP, ExpAbs."""
+"""Penalties that are sums over weights: L1, L2, L1L2, Bounds, NonNegative, MCP, SCAD, ExpAbs."""
 
 from libc.math cimport INFINITY, exp, fabs
 
@@ -8,9 +8,11 @@ from fastreg.penalties.penalty cimport Separable
 from fastreg.penalties.scalar cimport (
     charge_exp_abs,
     charge_mcp,
+    charge_scad,
     clip,
     prox_exp_abs,
     prox_mcp,
+    prox_scad,
     soft,
 )
 
@@ -53,6 +55,9 @@ cdef class L1L2(Separable):
 
     cdef void slopes_one(self, double w, double *low, double *high) noexcept nogil:
         signed(w, self.l1 + self.l2 * fabs(w), self.l1, low, high)
+
+    cdef double curvature_one(self, double w) noexcept nogil:
+        return self.l2
 
 
 cdef class L1(L1L2):
@@ -135,7 +140,29 @@ cdef class NonNegative(Bounds):
         self.args, self.constrains = (), True
 
 
-cdef class MCP(Separable):
+cdef class Folded(Separable):
+    """As L1 near 0, with slopes that fall to 0 further out: not convex. ``scaled`` scales alpha, where zeros end."""
+
+    cdef double alpha, gamma
+
+    def scaled(self, factor):
+        """The penalty of ``factor * alpha``, with the same gamma: alpha is where zeros end, as in L1."""
+        return type(self)(self.alpha * factor, self.gamma)
+
+    cdef double charge_one(self, double w) noexcept nogil:
+        return self.charge_scaled(1.0, w)
+
+    cdef double prox_one(self, double v, double h) noexcept nogil:
+        return self.prox_scaled(1.0, v, h)
+
+    cdef void slopes_one(self, double w, double *low, double *high) noexcept nogil:
+        self.slopes_scaled(1.0, w, low, high)
+
+    cdef double curvature_one(self, double w) noexcept nogil:
+        return self.curvature_scaled(1.0, w)
+
+
+cdef class MCP(Folded):
     """The minimax concave penalty: as L1 near 0, no charge on growth beyond ``gamma * alpha``.
 
     ``alpha |w| - w^2 / (2 gamma)`` up to ``|w| = gamma alpha``, ``gamma alpha^2 / 2`` from there (Zhang 2010): zeros as
@@ -150,7 +177,6 @@ cdef class MCP(Separable):
     """
 
     names = ("alpha", "gamma")
-    cdef double alpha, gamma
 
     def __init__(self, alpha, gamma=3.0):
         self.alpha, self.gamma = positive(alpha, "alpha"), positive(gamma, "gamma")
@@ -158,18 +184,53 @@ cdef class MCP(Separable):
             raise ValueError(f"gamma must be more than 1, got {gamma!r}.")
         self.args = (self.alpha, self.gamma)
 
-    def scaled(self, factor):
-        """MCP of ``factor * alpha``, with the same gamma: alpha is where zeros end, as in L1."""
-        return MCP(self.alpha * factor, self.gamma)
+    cdef double charge_scaled(self, double f, double w) noexcept nogil:
+        return charge_mcp(w, f * self.alpha, self.gamma)
 
-    cdef double charge_one(self, double w) noexcept nogil:
-        return charge_mcp(w, self.alpha, self.gamma)
+    cdef double prox_scaled(self, double f, double v, double h) noexcept nogil:
+        return prox_mcp(v, h, f * self.alpha, self.gamma)
 
-    cdef double prox_one(self, double v, double h) noexcept nogil:
-        return prox_mcp(v, h, self.alpha, self.gamma)
+    cdef void slopes_scaled(self, double f, double w, double *low, double *high) noexcept nogil:
+        signed(w, max(f * self.alpha - fabs(w) / self.gamma, 0.0), f * self.alpha, low, high)
 
-    cdef void slopes_one(self, double w, double *low, double *high) noexcept nogil:
-        signed(w, max(self.alpha - fabs(w) / self.gamma, 0.0), self.alpha, low, high)
+    cdef double curvature_scaled(self, double f, double w) noexcept nogil:
+        return -1 / self.gamma if fabs(w) < self.gamma * f * self.alpha else 0.0
+
+
+cdef class SCAD(Folded):
+    """The smoothly clipped absolute deviation: L1 up to ``alpha``, no charge on growth beyond ``gamma * alpha``.
+
+    In between its slope falls from alpha to 0, as ``(gamma alpha - |w|) / (gamma - 1)`` (Fan & Li 2001). Not convex.
+
+    Parameters
+    ----------
+    alpha : float
+        Non-negative.
+    gamma : float, default=3.7
+        More than 2. The larger, the nearer to L1.
+    """
+
+    names = ("alpha", "gamma")
+
+    def __init__(self, alpha, gamma=3.7):
+        self.alpha, self.gamma = positive(alpha, "alpha"), positive(gamma, "gamma")
+        if self.gamma <= 2:
+            raise ValueError(f"gamma must be more than 2, got {gamma!r}.")
+        self.args = (self.alpha, self.gamma)
+
+    cdef double charge_scaled(self, double f, double w) noexcept nogil:
+        return charge_scad(w, f * self.alpha, self.gamma)
+
+    cdef double prox_scaled(self, double f, double v, double h) noexcept nogil:
+        return prox_scad(v, h, f * self.alpha, self.gamma)
+
+    cdef void slopes_scaled(self, double f, double w, double *low, double *high) noexcept nogil:
+        cdef double alpha = f * self.alpha
+        signed(w, min(alpha, max(self.gamma * alpha - fabs(w), 0.0) / (self.gamma - 1)), alpha, low, high)
+
+    cdef double curvature_scaled(self, double f, double w) noexcept nogil:
+        cdef double a = fabs(w), alpha = f * self.alpha
+        return -1 / (self.gamma - 1) if alpha < a < self.gamma * alpha else 0.0
 
 
 cdef class ExpAbs(Separable):
@@ -199,3 +260,6 @@ cdef class ExpAbs(Separable):
 
     cdef void slopes_one(self, double w, double *low, double *high) noexcept nogil:
         signed(w, self.alpha * exp(fabs(w)), self.alpha, low, high)
+
+    cdef double curvature_one(self, double w) noexcept nogil:
+        return self.alpha * exp(fabs(w))
