@@ -91,7 +91,8 @@ _HOMES = {
     ),
     **dict.fromkeys(["MLPClassifier", "MLPClassifierCV", "MLPRegressor", "MLPRegressorCV", "mlp_path"], "fastreg.mlp"),
     **dict.fromkeys(
-        ["L1", "L1L2", "L2", "MCP", "SCAD", "Bounds", "ExpAbs", "GroupL1", "MaxNorm", "NonNegative"], "fastreg.penalties"
+        ["L1", "L1L2", "L2", "MCP", "SCAD", "Bounds", "ExpAbs", "GroupL1", "MaxNorm", "NonNegative"],
+        "fastreg.penalties",
     ),
 }
 

@@ -245,3 +245,34 @@ def lower_bound(design, y, coef, l1, l2, lower=-np.inf, upper=np.inf, scales=400
         held = np.where(unheld, 0.0, conjugate(scale * v, l1, l2, lower, upper))
         best = max(best, scale * cross - 0.5 * scale**2 * size - held.sum())
     return best
+
+
+def proximal_gradient(loss, X, y, weights, penalty, alpha, *, fit_intercept=True, offset=0.0, steps=3000):
+    """Objective reached by accelerated prox-gradient steps with backtracking, from 0: any loss with any convex penalty.
+
+    `penalty` has `value(w, alpha)` and `prox(z, step, alpha)`; `weights` sum to 1. Nothing is charged on the intercept.
+    """
+    p = X.shape[1]
+    left = np.column_stack([X, np.ones(len(X))]) if fit_intercept else X
+
+    def at(w):
+        return loss(left @ w + offset, y, weights)[:2]
+
+    w = z = np.zeros(left.shape[1])
+    step, t = 1.0, 1.0
+    best = at(w)[0] + penalty.value(w[:p], alpha)
+    for _ in range(steps):
+        value, gradient = at(z)
+        slope = left.T @ gradient
+        while True:
+            new = z - step * slope
+            new[:p] = penalty.prox(new[:p], step, alpha)
+            d = new - z
+            if at(new)[0] <= value + slope @ d + d @ d / (2 * step) + 1e-15 * abs(value) or step < 1e-12:
+                break
+            step /= 2
+        later = (1 + np.sqrt(1 + 4 * t * t)) / 2
+        z, w, t = (new + (t - 1) / later * (new - w), new, later) if (z - new) @ (new - w) <= 0 else (new, new, 1.0)
+        best = min(best, at(w)[0] + penalty.value(w[:p], alpha))
+        step *= 1.1
+    return best

@@ -7,7 +7,20 @@ import numpy as np
 import pytest
 from cases import PENALTIES
 
-from fastreg.penalties import L1, L1L2, L2, MCP, SCAD, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative, Penalty, as_penalty
+from fastreg.penalties import (
+    L1,
+    L1L2,
+    L2,
+    MCP,
+    SCAD,
+    Bounds,
+    ExpAbs,
+    GroupL1,
+    MaxNorm,
+    NonNegative,
+    Penalty,
+    as_penalty,
+)
 from fastreg.penalties.penalty import Separable
 
 every_penalty = pytest.mark.parametrize("penalty", PENALTIES, ids=repr)

@@ -47,9 +47,9 @@ PARAMETERS = """hidden_layer_sizes : int or array-like of int, default=(100,)
     max_fun : int, default=15000
         Most gradients of 'lbfgs'.
     penalty : penalty, str, list of these (one a layer) or None, default=None
-        What the weights are charged: `L1`, `L2`, `L1L2`, `GroupL1`, `NonNegative`, `Bounds`, `MaxNorm`, `MCP` or
-        `ExpAbs`, or a name as Keras has them, 'l1', 'l2' or 'l1_l2' with `alpha` as strength. Applied by its prox, so
-        zeros are exact.
+        What the weights are charged: `L1`, `L2`, `L1L2`, `GroupL1`, `NonNegative`, `Bounds`, `MaxNorm`, `MCP`, `SCAD`
+        or `ExpAbs`, or a name as Keras has them, 'l1', 'l2' or 'l1_l2' with `alpha` as strength. Applied by its prox,
+        so zeros are exact.
     bias_penalty : as `penalty`, default=None
         Biases are charged nothing unless this says so.
     activity_penalty : L1, L2, L1L2, str, list of these (one a hidden layer) or None, default=None

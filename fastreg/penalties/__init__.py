@@ -7,6 +7,7 @@ feature, is `fastreg.penalties.features`; both share the mathematics of one coor
 from fastreg.penalties.blocks import GroupL1, MaxNorm
 from fastreg.penalties.penalty import Penalty
 from fastreg.penalties.separable import L1, L1L2, L2, MCP, SCAD, Bounds, ExpAbs, NonNegative
+from fastreg.penalties.slope import SLOPE
 
 __all__ = [
     "L1",
@@ -14,6 +15,7 @@ __all__ = [
     "L2",
     "MCP",
     "SCAD",
+    "SLOPE",
     "Bounds",
     "ExpAbs",
     "GroupL1",

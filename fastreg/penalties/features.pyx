@@ -88,6 +88,9 @@ class FeatureL1L2:
         Bounds of the coefficients, ``lower <= 0 <= upper``.
     """
 
+    has_dual = True     # whether it has a conjugate, for a certificate
+    composite = False   # whether models need more than coordinate descent with a soft threshold
+
     def __init__(self, p, l1_ratio=1.0, factor=None, lower=None, upper=None):
         self.p = p
         self.l1_ratio = float(l1_ratio)
@@ -140,6 +143,10 @@ class FeatureL1L2:
         right = np.where(coef < self.upper, np.maximum(low, 0), 0)
         left = np.where(coef > self.lower, np.maximum(-high, 0), 0)
         return np.maximum(right, left)
+
+    def dual_charge(self, v, coef, alpha, rounding):
+        """As the function of that name."""
+        return dual_charge(v, coef, self, alpha, rounding)
 
     def alpha_max(self, v):
         """Smallest alpha at which all penalised coefficients are 0, from v = X'r at the unpenalised fit."""

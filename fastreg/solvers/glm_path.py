@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .composite import CompositeNewton
 from .prox_newton import ProxNewton
 from .result import Path
 
@@ -18,9 +19,13 @@ def _inner(penalty, design):
     return penalty.scaled(design.scale) if penalty.bounded else penalty
 
 
+def _solver(penalty):
+    return CompositeNewton if penalty.composite else ProxNewton
+
+
 def glm_alpha_grid(design, loss, y, penalty, *, offset=None, eps=1e-3, n_alphas=100):
     """Decreasing log grid from the smallest alpha with all penalised coefficients 0 to ``eps`` times that."""
-    state = ProxNewton(design, loss, y, _inner(penalty, design), offset)
+    state = _solver(penalty)(design, loss, y, _inner(penalty, design), offset)
     top = max(state.alpha_max(), np.finfo(np.float64).resolution)
     return top * np.exp(np.linspace(0, np.log(eps), n_alphas)) if n_alphas > 1 else np.array([top])
 
@@ -34,7 +39,7 @@ def solve_glm(design, loss, y, alphas, penalty, *, offset=None, tol=1e-4, max_it
     loss : Loss, or its name
     y : ndarray of shape (n,)
     alphas : ndarray of shape (K,)
-    penalty : FeatureL1L2
+    penalty : FeatureL1L2, FeatureSeparable, FeatureGroups or FeatureSorted
         In the units of X.
     offset : ndarray of shape (n,), optional
         Added to the raw predictions.
@@ -54,15 +59,17 @@ def solve_glm(design, loss, y, alphas, penalty, *, offset=None, tol=1e-4, max_it
     start = None
     if coef_init is not None:
         start = np.where(design.sq_norms > 0, np.asarray(coef_init, dtype=np.float64) * design.scale, 0.0)
-    state = ProxNewton(design, loss, y, _inner(penalty, design), offset, start)
+    state = _solver(penalty)(design, loss, y, _inner(penalty, design), offset, start)
     _check_finite(state.null)
-    coefs, intercepts, fits = [], [], []
+    coefs, intercepts, fits, off = [], [], [], []
     for alpha in alphas:
         fits.append(state.fit(alpha, 0.9 * tol, max_iter))
         coefs.append(state.coef.copy())
         intercepts.append(state.intercept)
+        if penalty.composite:
+            off.append(state.penalty.violation(state.v, state.coef, alpha).max())
     gaps, primals, iters = (np.array(part) for part in zip(*fits, strict=True))
     coefs, intercepts = design.unscale(np.array(coefs), np.array(intercepts))
     # the objective may be 0 (no error left), and the gap with it
     converged = gaps <= np.maximum(max(tol, 1e-14) * state.null, 1e-14)
-    return Path(alphas, coefs, intercepts, gaps, primals, state.null, iters, converged)
+    return Path(alphas, coefs, intercepts, gaps, primals, state.null, iters, converged, np.array(off))

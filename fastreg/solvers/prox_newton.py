@@ -13,7 +13,6 @@ import numpy as np
 
 from fastreg._simd.dispatch import dot
 
-from ..penalties.features import dual_charge
 from .newton_model import NewtonBlock, Predictor, SparseNewtonBlock, WideBlock
 from .working_set import SURE, TALL, WorkingSet
 
@@ -43,11 +42,8 @@ class ProxNewton(WorkingSet):
         self.predictor = Predictor(design, loss, y, offset)
         self.null = self.predictor.value
         # whether there is a dual problem to bound the error with
-        self.dual = loss.convex and loss.conjugate(np.zeros(1), np.ones(1)) is not None
-        block = SparseNewtonBlock if design.storage.is_sparse else NewtonBlock
-        if penalty.l1_ratio == 0 and not penalty.bounded and design.p > WIDE:
-            block = WideBlock
-        self.block = block(design, penalty)
+        self.dual = loss.convex and penalty.has_dual and loss.conjugate(np.zeros(1), np.ones(1)) is not None
+        self.block = self._block(design, penalty)
         self.inside = np.zeros(design.p, dtype=bool)
         self.coef = np.zeros(design.p)
         self.v = None
@@ -63,6 +59,11 @@ class ProxNewton(WorkingSet):
             self.fresh = False
             self._refresh(0.0, fresh=True)
         self.warm = len(start) > 0
+
+    def _block(self, design, penalty):
+        if penalty.l1_ratio == 0 and not penalty.bounded and design.p > WIDE:
+            return WideBlock(design, penalty)
+        return (SparseNewtonBlock if design.storage.is_sparse else NewtonBlock)(design, penalty)
 
     def alpha_max(self):
         """Smallest alpha at which all penalised coefficients are 0."""
@@ -132,7 +133,7 @@ class ProxNewton(WorkingSet):
                 return float(np.where(wrong > 0, wrong**2 / (2 * size), 0).sum()), primal
         norm = np.sqrt(self.design.sq_norms * dot(theta, self.u[some]))
         charged = np.where(alpha * penalty.l1_ratio * penalty.factor > 0, 1e-15, 1e-9) * norm
-        scale, charge, extra = dual_charge(self.v, self.coef, penalty, alpha, charged)
+        scale, charge, extra = penalty.dual_charge(self.v, self.coef, alpha, charged)
         conjugate = dot(state.s[some], self.loss.conjugate(-scale * theta, state.y[some]))
         dual = -conjugate - charge - scale * dot(self.u, state.offset)
         if not np.isfinite(dual):  # the correction left the conjugate's domain; 0 is in it

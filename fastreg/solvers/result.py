@@ -23,7 +23,8 @@ class Path:
     """Fits along a grid of alphas: axis 0 runs over alphas, a further one over targets.
 
     ``coefs`` (K, p) or (K, T, p), or a sparse (K, p); gaps and primals in the units of the objective; ``null`` is the
-    objective at 0, which tolerances refer to.
+    objective at 0, which tolerances refer to. ``violations``, where a solver has them: the largest distance of a
+    gradient from the subdifferential, in the units of X̃.
     """
 
     alphas: np.ndarray
@@ -34,6 +35,7 @@ class Path:
     null: float | np.ndarray
     n_iters: np.ndarray
     converged: np.ndarray
+    violations: np.ndarray | None = None
 
     def dense_coefs(self):
         """``coefs`` with its zeros."""
