@@ -198,7 +198,8 @@ cdef class GroupL1(Blocks):
         shape, W, G = np.shape(G), np.atleast_2d(W), np.atleast_2d(np.asarray(G, dtype=np.float64))
         slope = G + target * W / np.where(norms > 0, norms, 1.0)
         # what the share of L1 can't take up
-        slope = np.where(W == 0, np.sign(slope) * np.maximum(np.abs(slope) - self.each, 0), slope + self.each * np.sign(W))
+        left = np.sign(slope) * np.maximum(np.abs(slope) - self.each, 0)
+        slope = np.where(W == 0, left, slope + self.each * np.sign(W))
         off, _ = self._norms(slope)
         off = np.where(norms > 0, off, np.maximum(off - target, 0.0))
         return np.broadcast_to(off, G.shape).reshape(shape).copy()

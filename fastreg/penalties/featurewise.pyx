@@ -6,8 +6,6 @@ penalty has strength 1. It speaks as features.FeatureL1L2 does, so that working 
 
 import numpy as np
 
-from libc.math cimport INFINITY
-
 from fastreg.penalties.features import FeatureL1L2
 
 from fastreg.penalties.penalty cimport Separable

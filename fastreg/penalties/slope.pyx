@@ -1,8 +1,8 @@
 """SLOPE: sorted L1. The largest coefficient is charged most: correlated features get equal coefficients.
 
-``alpha * sum_i weights_i |w|_(i)``, with ``|w|_(1) >= |w|_(2) >= ...`` and weights that fall from 1. The prox sorts |v| less
-the weights and makes it fall again by averaging (pool adjacent violators), then cuts it off at 0 (Bogdan, van den Berg,
-Sabatti, Su, Candès, 2015). Its dual norm is the largest ratio of the sums of the k largest |v| and of k weights.
+``alpha * sum_i weights_i |w|_(i)``, with ``|w|_(1) >= |w|_(2) >= ...`` and weights that fall from 1. The prox takes the
+weights off the sorted |v|, makes that fall again by averaging (pool adjacent violators), then cuts it off at 0 (Bogdan,
+van den Berg, Sabatti, Su, Candès, 2015). Its dual norm is the largest ratio of the sums of the k largest |v| and of k weights.
 """
 
 import numpy as np
@@ -60,9 +60,9 @@ def prox_sorted(v, weights):
 class SLOPE:
     """Sorted L1 on the coefficients of a linear model: ``alpha sum_i l_i |w|_(i)``, the largest first.
 
-    ``l_i = z(1 - i q / 2p) / z(1 - q / 2p)`` with z the normal quantile: the weights of Bogdan et al. (2015), which hold the
-    false discovery rate at q where features are orthogonal and alpha is ``sigma z(1 - q / 2p) / sqrt(n)``, scaled so that
-    the first is 1. Not for networks: its prox has no closed form in the metric of Adam.
+    ``l_i = z(1 - i q / 2p) / z(1 - q / 2p)`` with z the normal quantile: the weights of Bogdan et al. (2015), which
+    hold the false discovery rate at q where features are orthogonal and alpha is ``sigma z(1 - q / 2p) / sqrt(n)``,
+    scaled so that the first is 1. Not for networks: its prox has no closed form in the metric of Adam.
 
     Parameters
     ----------

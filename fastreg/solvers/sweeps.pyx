@@ -49,7 +49,7 @@ def sweep_groups(const double[:, :] G, double[::1] g, double[::1] w, penalty, co
     cdef Py_ssize_t k, i, j, first, size, m = w.shape[0]
     cdef double[::1] d = np.zeros(m), x = np.empty(m)
     cdef double step, l1, t, norm, shrink, moved, most, effect = 0, e
-    cdef int _k, local
+    cdef int _k, _local
     with nogil:
         for _k in range(count):
             effect = 0
@@ -60,7 +60,7 @@ def sweep_groups(const double[:, :] G, double[::1] g, double[::1] w, penalty, co
                 step = 1 / L[k]
                 l1, t = alpha / H * each[k], alpha / H * weight[k]
                 most = 0
-                for local in range(LOCAL):
+                for _local in range(LOCAL):
                     norm = 0
                     for i in range(first, first + size):
                         x[i] = soft(w[i] + step * g[i], step * l1)
