@@ -7,7 +7,7 @@ from scipy import sparse
 from fastreg.design import Design
 from fastreg.losses import Gamma, Logistic, Poisson, Squared, Tweedie
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import glm_alpha_grid, solve_glm, solve_path
+from fastreg.solvers import glm_alpha_grid, prox_newton, solve_glm, solve_path
 
 LOSSES = {
     "logistic": Logistic(),
@@ -47,7 +47,12 @@ def violation(loss, X, y, s, coef, intercept, penalty, alpha, offset=0.0):
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.0])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("extras", ["plain", "factor", "bounds", "offset", "weights"])
-def test_optimality(name, l1_ratio, fit_intercept, extras):
+@pytest.mark.parametrize("way", ["one loop", "steps", "sets"])
+def test_optimality(name, l1_ratio, fit_intercept, extras, way, monkeypatch):
+    if way != "one loop":
+        monkeypatch.setattr(prox_newton, "ELEMENTS", 0)
+    if way == "sets":
+        monkeypatch.setattr(prox_newton, "SMALL", 0)
     loss = LOSSES[name]
     X, y = data(name)
     n, p = X.shape

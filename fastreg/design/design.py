@@ -274,6 +274,13 @@ class Design:
         root = self.root[:, None]
         return root * self.storage.through(np.ascontiguousarray((root * V).T), self.mean, squares).T
 
+    def columns(self):
+        """X̃', (p, n), a copy: for a problem so small that calls cost more than arithmetic."""
+        block = self.storage.rows(0, self.n)
+        block -= self.mean
+        block *= np.where(self.sq_norms > 0, self.mult, 0.0)
+        return np.ascontiguousarray(block.T)
+
     def panels(self, rows=None):
         """Yield (start, stop, block): some rows of X̃ at a time, dense float64, not weighted."""
         rows = rows or max(1, (1 << 20) // self.p)

@@ -17,6 +17,13 @@ from fastreg.losses import Logistic, Softmax
 from fastreg.solvers import solve_glm, solve_multinomial
 
 
+def _plain_labels(y):
+    """Whether labels need no second look: whole numbers in an array."""
+    if type(y) is not np.ndarray or y.ndim != 1:
+        return False
+    return y.dtype.kind in "iub" or (y.dtype.kind == "f" and np.isfinite(y.sum()) and bool((y == np.trunc(y)).all()))
+
+
 class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
     """Logistic regression, multinomial for more than two classes, with L1 and L2 penalties.
 
@@ -212,7 +219,7 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         """(X, y, class numbers, classes, sample weights, the same times those of classes, offset), checked."""
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        if type(y) is not np.ndarray or y.ndim != 1 or y.dtype.kind not in "iub":  # plain labels need no second look
+        if not _plain_labels(y):
             check_classification_targets(y)
             y = column_or_1d(y, warn=True)
         classes, coded = np.unique(y, return_inverse=True)

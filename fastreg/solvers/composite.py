@@ -22,6 +22,8 @@ TRIES = 12
 class CompositeNewton(ProxNewton):
     """One target's path; the penalty speaks as features.FeatureL1L2 does, and says what enters."""
 
+    compiled = False
+
     def _block(self, design, penalty):
         return CompositeBlock(design, penalty)
 

@@ -14,12 +14,14 @@ import numpy as np
 from fastreg._simd.dispatch import dot
 
 from .newton_model import NewtonBlock, Predictor, SparseNewtonBlock, WideBlock
+from .small_newton import SmallNewton
 from .working_set import SURE, TALL, WorkingSet
 
 NEAR = 0.01  # change of curvature, as a share of all, up to which a model is always good for a step
 FAR = 0.02  # relative gap down to which models may be made of a sample of the rows
 WIDE = 1500  # columns from which a ridge penalty's Newton steps are solved by conjugate gradients
 SMALL = 64  # columns that are all worked on from the start
+ELEMENTS = 1 << 18  # of X, up to which they are copied for steps in one compiled loop
 ARMIJO = 1e-2  # share of the predicted decrease that a step must make
 
 
@@ -37,6 +39,8 @@ class ProxNewton(WorkingSet):
         Where to start.
     """
 
+    compiled = True  # whether small_newton.pyx knows the penalty
+
     def __init__(self, design, loss, y, penalty, offset=None, coef=None):
         self.design, self.loss, self.y, self.penalty = design, loss, y, penalty
         self.predictor = Predictor(design, loss, y, offset)
@@ -44,6 +48,7 @@ class ProxNewton(WorkingSet):
         # whether there is a dual problem to bound the error with
         self.dual = loss.convex and penalty.has_dual and loss.conjugate(np.zeros(1), np.ones(1)) is not None
         self.block = self._block(design, penalty)
+        self.small = None
         self.inside = np.zeros(design.p, dtype=bool)
         self.coef = np.zeros(design.p)
         self.v = None
@@ -185,31 +190,31 @@ class ProxNewton(WorkingSet):
 
     def _newton(self, alpha, goal, limit, far=False, near=0.0):
         """Steps on the set until one promises less than ``goal``; the last promise."""
+        if self.small:
+            decrease, steps = self.small.newton(self.predictor, self.coef, alpha, goal, limit)
+            self.steps += steps
+            self.exact_v = self.fresh = False
+            return decrease
         for _ in range(limit):
             decrease = self._step(alpha, 0.1 * goal, far, near)
             if decrease <= goal:
                 break
         return decrease
 
-    def fit(self, alpha, tol, max_iter, polish=0.0):
-        """Solve at one alpha to a relative gap; returns (gap, primal, n_iter)."""
+    def _begin(self, alpha, target, max_iter, whole):
+        """The first set of columns at alpha, from the last alpha's; (gap, primal) there."""
         penalty, design = self.penalty, self.design
         l1 = alpha * penalty.l1_ratio
-        self.steps = 0
-        target = max(tol * self.null, 1e-15)
         if self.v is None:
             if not self.warm and len(self.block.cols) and l1 > 0:
                 self._newton(1e300, target, max_iter)
             self._refresh(alpha)
         if self.last is None:
             self.last = alpha if self.warm else penalty.alpha_max(self.v)
-        # no column is to be found: steps need no look at the others in between
-        whole = l1 == 0 or design.p <= SMALL
+        last = self.last
         if whole:
             self._join(np.flatnonzero(design.sq_norms > 0))
-        last = self.last
-        wide = design.n < TALL * design.p and not whole
-        while l1 > 0 and wide and last * self.block.step > alpha:
+        while l1 > 0 and not whole and design.n < TALL * design.p and last * self.block.step > alpha:
             last *= self.block.step
             self._prune(last * penalty.l1_ratio, 0)
             self._admit(SURE * last * penalty.l1_ratio)
@@ -218,12 +223,41 @@ class ProxNewton(WorkingSet):
         if not whole:
             self._prune(l1, 0)
             self._admit(max(2 * l1 - last * penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
-        gap, primal = self._gap(alpha)
+        return self._gap(alpha)
+
+    def _begin_small(self, alpha, target, max_iter):
+        """All columns, copied for steps in one loop; these come before the first look at a gap."""
+        if not self.small:
+            design = self.design
+            free = len(self.block.cols) and not self.warm and self.penalty.l1_ratio > 0
+            self._join(np.flatnonzero(design.sq_norms > 0))
+            offset, intercept = self.predictor.offset, design.fit_intercept
+            self.small = SmallNewton(
+                design.columns(), self.loss, self.y, design.weights, offset, self.penalty, intercept
+            )
+            if free:  # without them all else may stay 0
+                self._newton(1e300, target, max_iter)
+                self._refresh(alpha)
+                return self._gap(alpha)
+        return np.inf, np.inf
+
+    def fit(self, alpha, tol, max_iter, polish=0.0):
+        """Solve at one alpha to a relative gap; returns (gap, primal, n_iter)."""
+        penalty, design = self.penalty, self.design
+        l1 = alpha * penalty.l1_ratio
+        self.steps = 0
+        target = max(tol * self.null, 1e-15)
+        # no column is to be found: steps need no look at the others in between
+        whole = l1 == 0 or design.p <= SMALL
+        small = self.compiled and design.p <= SMALL and design.n * design.p <= ELEMENTS
+        gap, primal = (
+            self._begin_small(alpha, target, max_iter) if small else self._begin(alpha, target, max_iter, whole)
+        )
         idle = 0  # rounds that bring nothing: rounding has the last word
         while (gap > target or not self.fresh) and self.steps < max_iter and idle < 3:
             promise, joined = 0.0, 0
             if gap > target:
-                distant = gap > FAR * self.null
+                distant = gap > FAR * self.null and not small
                 far = distant and self.block.samples()
                 goal = 0.3 * target if whole else max(0.1 * gap, 0.3 * target)
                 limit = (2 if far else max_iter - self.steps) if whole else (1 if distant else 3)
