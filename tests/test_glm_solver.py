@@ -92,6 +92,29 @@ def test_gap_is_a_bound(name, l1_ratio, fit_intercept):
     assert best.dual_gaps[0] <= 1e-12 * best.null
 
 
+@pytest.mark.parametrize("name", ["logistic", "poisson", "gamma", "tweedie", "squared"])
+@pytest.mark.parametrize("alpha", [0.0, 0.05])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_unpenalised_within_bounds(name, alpha, fit_intercept):
+    """What is held by a bound, not by a charge: the gap closes, and is a bound before it does."""
+    loss = LOSSES[name]
+    X, y = data(name)
+    p = X.shape[1]
+    index = np.arange(p)
+    lower, upper = np.where(index % 2, -0.1, 0.0), np.where(index % 3, np.inf, 0.1)
+    penalty, alphas = FeatureL1L2(p, 1.0, np.repeat([0.0, 1.0], [8, 4]), lower, upper), np.array([alpha])
+    fits = [
+        solve_glm(Design(X, fit_intercept=fit_intercept), loss, y, alphas, penalty, tol=1e-10, max_iter=steps)
+        for steps in (100, 1, 2, 3)
+    ]
+    best = fits[0]
+    assert best.converged.all()
+    s = Design(X).weights
+    assert violation(loss, X, y, s, best.coefs[0], best.intercepts[0], penalty, alpha)[0] < 1e-5
+    for fit in fits[1:]:
+        assert fit.primals[0] - best.primals[0] <= fit.dual_gaps[0] + 1e-14
+
+
 @every_loss
 @pytest.mark.parametrize("standardize", [False, True])
 def test_storages(name, standardize):
@@ -188,6 +211,9 @@ def test_offsets_of_any_size():
         assert moved.intercepts[0] + size == pytest.approx(plain.intercepts[0], abs=1e-6)
     zero = solve_glm(Design(X), Poisson(), np.zeros(len(y)), alphas, penalty)
     assert np.isfinite(zero.coefs).all()
+    free = FeatureL1L2(X.shape[1], 0.5, np.arange(X.shape[1]) % 2)
+    offset = np.random.default_rng(0).standard_normal(len(y))
+    assert np.isfinite(glm_alpha_grid(Design(X), Poisson(), np.zeros(len(y)), free, offset=offset)).all()
     rare = np.zeros(len(y))
     rare[3] = 1
     assert solve_glm(Design(X), Logistic(), rare, np.array([1e-3]), penalty, tol=1e-8).converged.all()

@@ -2,7 +2,8 @@
 
 ``alpha * sum_i weights_i |w|_(i)``, with ``|w|_(1) >= |w|_(2) >= ...`` and weights that fall from 1. The prox takes the
 weights off the sorted |v|, makes that fall again by averaging (pool adjacent violators), then cuts it off at 0 (Bogdan,
-van den Berg, Sabatti, Su, Candès, 2015). Its dual norm is the largest ratio of the sums of the k largest |v| and of k weights.
+van den Berg, Sabatti, Su, Candès, 2015). Its dual norm is the largest ratio of the sums of the k largest |v| and of k
+weights.
 """
 
 import numpy as np

@@ -152,7 +152,7 @@ class NewtonBlock(Block):
         if self.problem is None:
             self.problem = GramProblem(len(self.buffer))
         self.problem.bind(G, q, max(yy, 1e-300), self.sub, coef)
-        tol = max(2 * goal / (H * max(yy, 1e-300)), 1e-15)
+        tol = max(2 * goal / max(H * yy, 1e-300), 1e-15)
         new = run_paths([self.problem], [np.array([alpha / H])], tol, 1000)[0][0][0]
         return new, U - dot(mean, new - coef) if self.design.fit_intercept else 0.0
 

@@ -95,6 +95,8 @@ class ProxNewton(WorkingSet):
         u = -state.g
         h = self.penalty.factor * alpha
         free = np.flatnonzero((h == 0) & self.inside)
+        if self.penalty.bounded and len(free):
+            free = self._loose(free, u)
         self.feasible = self.dual and len(free) <= WIDE
         if not self.feasible:
             free = free[:0]
@@ -109,6 +111,13 @@ class ProxNewton(WorkingSet):
         self.exact_v = not len(free)
         self.u = u
         self.v = design.xt(u) if self.v is not None or "mean" in design.__dict__ else design.first_xt(u)
+
+    def _loose(self, cols, u):
+        """Those of the columns that no bound holds: the others may stay correlated, pulled against theirs."""
+        w, low, high = self.coef[cols], self.penalty.lower[cols], self.penalty.upper[cols]
+        v = self.design.xt(u, cols)
+        held = ((w == low) & ((v <= 0) | (high < np.inf))) | ((w == high) & ((v >= 0) | (low > -np.inf)))
+        return cols[~held]
 
     def _uncorrelated(self, u, h, free):
         """u less h∘(X̃_F c + c_0): no sum, no correlation with the columns."""
