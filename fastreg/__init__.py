@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from fastreg._versions import __version__, show_versions
     from fastreg.glm import (
         GammaRegressor,
+        HuberRegressor,
         LogisticRegression,
         LogisticRegressionCV,
         PoissonRegressor,
+        QuantileRegressor,
         TweedieRegressor,
         glm_path,
     )
@@ -42,6 +44,7 @@ __all__ = [
     "ExpAbs",
     "GammaRegressor",
     "GroupL1",
+    "HuberRegressor",
     "L1",
     "L1L2",
     "L2",
@@ -61,6 +64,7 @@ __all__ = [
     "MultiTaskLassoCV",
     "NonNegative",
     "PoissonRegressor",
+    "QuantileRegressor",
     "Ridge",
     "RidgeCV",
     "RidgeClassifier",
@@ -81,9 +85,11 @@ _HOMES = {
     **dict.fromkeys(
         [
             "GammaRegressor",
+            "HuberRegressor",
             "LogisticRegression",
             "LogisticRegressionCV",
             "PoissonRegressor",
+            "QuantileRegressor",
             "TweedieRegressor",
             "glm_path",
         ],

@@ -70,6 +70,12 @@ GLMS = [
     Estimator("TweedieRegressor", {"alpha": 0.1, "power": 1.5}),
 ]
 
+# linear models of errors that are not squared
+ROBUST = [
+    Estimator("HuberRegressor", {"alpha": 0.1}),
+    Estimator("QuantileRegressor", {"alpha": 0.05, "quantile": 0.4}),
+]
+
 # networks; scikit-learn has no cross-validated ones
 NETWORKS = [
     Estimator("MLPClassifier", {"hidden_layer_sizes": (8,), "max_iter": 30}),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sklearn
 from cases import ESTIMATORS as LINEAR
-from cases import GLMS, NETWORKS, PATH_ESTIMATORS, PENALTIES
+from cases import GLMS, NETWORKS, PATH_ESTIMATORS, PENALTIES, ROBUST
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
@@ -23,7 +23,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import fastreg
 from fastreg.penalties import Penalty
 
-ESTIMATORS = LINEAR + GLMS
+ESTIMATORS = LINEAR + GLMS + ROBUST
 
 # the arguments that scikit-learn does not have
 MORE = {
@@ -64,6 +64,10 @@ def same_fit(a, b):
 
 def expected_failures(estimator):
     """Those that scikit-learn lists for its class of the same name."""
+    if isinstance(estimator, fastreg.HuberRegressor):
+        # 15 rows and 10 features are fitted perfectly, at scale 0; test_robust.py holds this law where there are errors
+        kinds = ("dense", "sparse")
+        return {f"check_sample_weight_equivalence_on_{kind}_data": "to 1e-6, for 1e-7" for kind in kinds}
     return PER_ESTIMATOR_XFAIL_CHECKS.get(getattr(sklearn.linear_model, type(estimator).__name__), {})
 
 

@@ -41,7 +41,8 @@ class LinearPredictor:
 
     def _problem(self, X, sample_weight, l1_ratio):
         """Design and penalty."""
-        bounds = check_bounds(X.shape[1], self.penalty_factor, self.lower, self.upper)
+        lower, upper = getattr(self, "lower", None), getattr(self, "upper", None)  # quantiles have no bounds
+        bounds = check_bounds(X.shape[1], self.penalty_factor, lower, upper)
         design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
         return design, FeatureL1L2(X.shape[1], l1_ratio, *bounds)
 

@@ -3,8 +3,10 @@
 from .folds import cv_errors
 from .glm_folds import FoldPaths, glm_fold_paths
 from .glm_path import glm_alpha_grid, solve_glm
+from .huber import solve_huber
 from .multinomial import solve_multinomial
 from .path import alpha_grid, solve_path
+from .quantile import solve_quantile
 from .result import Path, Result
 
 __all__ = [
@@ -16,6 +18,8 @@ __all__ = [
     "glm_alpha_grid",
     "glm_fold_paths",
     "solve_glm",
+    "solve_huber",
     "solve_multinomial",
     "solve_path",
+    "solve_quantile",
 ]
