@@ -3,6 +3,24 @@ ctypedef void (*task_t)(void *context, Py_ssize_t task, int thread) noexcept nog
 
 cdef int num_threads(double work) noexcept nogil
 cdef void parallel_for(task_t run, void *context, Py_ssize_t n_tasks, int n_threads) noexcept nogil
+
+# Where a member of a Team is in the sequence of phases; 0 at first.
+cdef struct Member:
+    long long phase
+    Py_ssize_t due
+
+
+cdef class Team:
+    cdef int n_threads
+    cdef long long *claims
+    cdef Py_ssize_t *single     # the shares of a phase of one task
+    cdef Py_ssize_t done
+
+    cdef void begin(self) noexcept nogil
+    cdef void phase(self, Member *member, task_t run, void *context, const Py_ssize_t *first,
+                    int thread) noexcept nogil
+
+
 cdef bint interrupted() noexcept nogil
 cdef bint look(double *looked) noexcept nogil
 cdef bint stopped() noexcept nogil
@@ -16,4 +34,4 @@ cdef struct Pace:
     Py_ssize_t wait, left
 
 cdef int pick(Pace *pace, int threads) noexcept nogil
-cdef void done(Pace *pace) noexcept nogil
+cdef void done(Pace *pace, double amount) noexcept nogil

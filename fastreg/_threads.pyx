@@ -11,6 +11,8 @@ from contextlib import nullcontext
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 cdef extern from *:
     """
@@ -22,17 +24,35 @@ cdef extern from *:
     #endif
     #if defined(__GNUC__) || defined(__clang__)
     #define fr_add(p, v) __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
+    #define fr_get(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+    static int fr_swap(long long *p, long long old, long long new_)
+    {
+        return __atomic_compare_exchange_n(p, &old, new_, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
+    #if defined(__x86_64__) || defined(__i386__)
+    #define fr_pause() __builtin_ia32_pause()
+    #elif defined(__aarch64__)
+    #define fr_pause() __asm__ volatile("yield")
+    #else
+    #define fr_pause() (void)0
+    #endif
     #else
     #include <intrin.h>
     #define fr_add(p, v) _InterlockedExchangeAdd64(p, v)
+    #define fr_get(p) _InterlockedExchangeAdd64(p, 0)
+    #define fr_swap(p, old, new_) (_InterlockedCompareExchange64(p, new_, old) == (old))
+    #define fr_pause() _mm_pause()
     #endif
     #ifdef _WIN32
     #include <windows.h>
     #define fr_nap() Sleep(1)
+    #define fr_yield() SwitchToThread()
     static double fr_now(void) { return 1e-3 * GetTickCount64(); }
     #else
     #include <unistd.h>
     #define fr_nap() usleep(1000)
+    #include <sched.h>
+    #define fr_yield() sched_yield()
     #include <time.h>
     static double fr_now(void)
     {
@@ -45,6 +65,11 @@ cdef extern from *:
     int omp_get_max_threads() nogil
     int omp_in_parallel() nogil
     Py_ssize_t fr_add(Py_ssize_t *p, Py_ssize_t v) nogil
+    Py_ssize_t fr_get(Py_ssize_t *p) nogil
+    long long fr_load "fr_get"(long long *p) nogil
+    bint fr_swap(long long *p, long long old, long long new_) nogil
+    void fr_pause() nogil
+    void fr_yield() nogil
     void fr_nap() nogil
     double fr_now() nogil
 
@@ -53,6 +78,10 @@ cdef double SERIAL_WORK = 1e6
 cdef int _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 cdef Py_ssize_t BLAS_ORDER = 1500     # matrices from which LAPACK gains by two threads
 cdef Py_ssize_t SPIN = 20000    # looks at the others' progress before the first nap: some 0.1 ms
+cdef Py_ssize_t MEET = 4000     # looks at a phase's end before leaving the core to others: some 0.1 ms
+cdef enum:
+    CLAIMS_APART = 16           # a pair of cache lines
+    TASK_BITS = 24
 cdef double POLL = 0.05             # seconds between looks for Ctrl-C
 cdef int _forked = 0
 cdef int _stop = 0
@@ -116,6 +145,69 @@ cdef void parallel_for(task_t run, void *context, Py_ssize_t n_tasks, int n_thre
         return
     for thread in prange(n_threads, schedule="static", chunksize=1, num_threads=n_threads):
         serve(&pool, thread)
+
+
+cdef class Team:
+    """Threads that go through the same sequence of phases, each cut into tasks; a phase begins where the last one ends.
+
+    Run by parallel_for, a task a member. A member takes the tasks of its own share first, always the same ones, as what
+    they need is in its cache; then those of others that haven't begun. A phase ends with its last task, not with the
+    last member's coming: one that the system has put to sleep between its tasks holds up nobody.
+    """
+
+    def __cinit__(self, int n_threads):
+        self.n_threads = n_threads
+        self.claims = <long long *>calloc(n_threads * CLAIMS_APART, sizeof(long long))
+        self.single = <Py_ssize_t *>calloc(n_threads + 1, sizeof(Py_ssize_t))
+        for i in range(1, n_threads + 1):
+            self.single[i] = 1
+
+    def __dealloc__(self):
+        free(self.claims)
+        free(self.single)
+
+    cdef void begin(self) noexcept nogil:
+        """Before parallel_for."""
+        memset(self.claims, 0, self.n_threads * CLAIMS_APART * sizeof(long long))
+        self.done = 0
+
+    cdef void phase(self, Member *member, task_t run, void *context, const Py_ssize_t *first,
+                    int thread) noexcept nogil:
+        """The next phase: tasks first[i]..first[i + 1] are the share of member i."""
+        cdef Py_ssize_t task, ran = 0, waits = 0
+        cdef int i
+        member.phase += 1
+        member.due += first[self.n_threads]
+        for i in range(self.n_threads):
+            while True:
+                task = claim(&self.claims[(thread + i) % self.n_threads * CLAIMS_APART], member.phase,
+                             first[(thread + i) % self.n_threads + 1] - first[(thread + i) % self.n_threads])
+                if task < 0:
+                    break
+                run(context, first[(thread + i) % self.n_threads] + task, thread)
+                ran += 1
+        if ran:
+            fr_add(&self.done, ran)
+        while fr_get(&self.done) < member.due:
+            waits += 1
+            if waits < MEET:
+                fr_pause()
+            else:
+                fr_yield()
+
+
+cdef Py_ssize_t claim(long long *place, long long phase, Py_ssize_t count) noexcept nogil:
+    """The next task of a share in this phase, or -1."""
+    cdef long long seen, next
+    while True:
+        seen = fr_load(place)
+        if (seen >> TASK_BITS) > phase:
+            return -1
+        next = seen & ((1LL << TASK_BITS) - 1) if (seen >> TASK_BITS) == phase else 0
+        if next >= count:
+            return -1
+        if fr_swap(place, seen, (phase << TASK_BITS) + next + 1):
+            return next
 
 
 cdef bint interrupted() noexcept nogil:
@@ -201,10 +293,11 @@ cdef int pick(Pace *pace, int threads) noexcept nogil:
     return 1 if pace.alone else threads
 
 
-cdef void done(Pace *pace) noexcept nogil:
+cdef void done(Pace *pace, double amount) noexcept nogil:
+    """The piece of work was so large; what counts is the time for one of size 1."""
     cdef double took
     if pace.started > 0:
-        took = fr_now() - pace.started
+        took = (fr_now() - pace.started) / amount
         if pace.alone:
             pace.one = took if pace.one == 0 else 0.5 * (pace.one + took)
         else:

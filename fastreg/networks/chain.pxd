@@ -1,4 +1,4 @@
-from fastreg._simd.dispatch cimport fr_activation, fr_csr, fr_dropout, fr_net, fr_rows, fr_update
+from fastreg._simd.dispatch cimport fr_activation, fr_csr, fr_net, fr_rows
 
 
 cdef struct Layer:
@@ -53,7 +53,8 @@ cdef struct Space:
     char *weight                # (rows,)
     char *raw                   # (rows, outputs): the last outputs, and the loss' gradient, without padding
     char *gradient
-    char *sums                  # a layer's bias gradient
+    char *sums                  # the layers' bias gradients
+    Py_ssize_t sums_bytes
     char *scratch               # of the threads
     Py_ssize_t scratch_bytes
 
@@ -71,14 +72,10 @@ cdef class Spaces:
 
 cdef object aligned(Py_ssize_t nbytes)
 cdef char *address(object array) noexcept
+cdef Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil
 cdef Py_ssize_t padded(const Chain *c, Py_ssize_t n) noexcept nogil
 cdef double products(const Chain *c) noexcept nogil
-cdef void load(const Chain *c, Space *s, Py_ssize_t m, const Source *x, const Py_ssize_t *rows,
-               int threads) noexcept nogil
-cdef void forward(const Chain *c, Space *s, Py_ssize_t m, bint training, const fr_dropout *drops,
-                  int threads) noexcept nogil
-cdef void backward(const Chain *c, Space *s, Py_ssize_t m, const fr_update *weights, const fr_update *biases,
-                   int threads) noexcept nogil
+cdef void load_sparse(const Chain *c, Space *s, Py_ssize_t m, const Source *x, const Py_ssize_t *rows) noexcept nogil
 cdef double weigh(const Source *weight, const Py_ssize_t *rows, Py_ssize_t m) noexcept nogil
-cdef void share(const Chain *c, Space *s, Py_ssize_t m, const Source *weight, const Py_ssize_t *rows,
+cdef void share(const Chain *c, Space *s, Py_ssize_t i0, Py_ssize_t i1, const Source *weight, const Py_ssize_t *rows,
                 double total) noexcept nogil

@@ -1,6 +1,6 @@
 from fastreg._simd.dispatch cimport fr_net, fr_update
 from fastreg.losses cimport Loss
-from fastreg.networks.chain cimport Chain, Layer, Source, Space
+from fastreg.networks.chain cimport Chain, Layer, Source
 
 
 cdef class Network:
@@ -14,7 +14,6 @@ cdef class Network:
 
     cdef list views(self, object arena, bint biases)
     cdef Py_ssize_t columns(self, object Y) except -1
-    cdef double evaluate(self, Space *s, Py_ssize_t m, bint gradient) noexcept nogil
 
 
 cdef object describe(Source *source, object array, Py_ssize_t n_columns, str name)

@@ -7,11 +7,10 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from fastreg._simd.dispatch cimport fr_net, fr_update, kernels
-from fastreg._threads cimport interrupted, num_threads, parallel_for, raise_if_interrupted
+from fastreg._threads cimport Member, Team, interrupted, num_threads, parallel_for, raise_if_interrupted
 from fastreg.networks.activations cimport find_activation
-from fastreg.networks.chain cimport (
-    Spaces, address, aligned, backward, forward, load, padded, products,
-)
+from fastreg.networks.chain cimport Space, Spaces, address, aligned, load_sparse, padded, products, up
+from fastreg.networks.passes cimport Passes, Piece, load_rows
 
 from fastreg.losses import get_loss
 
@@ -20,6 +19,8 @@ cnp.import_array()
 # Rows of a batch: its activations should stay in the second-level cache.
 cdef Py_ssize_t BATCH_BYTES = 1 << 18
 cdef Py_ssize_t MIN_ROWS = 64, MAX_ROWS = 512
+cdef Py_ssize_t LEAST_ROWS = 16         # of a thread's share
+cdef Py_ssize_t RUN = 64                # batches between looks for Ctrl-C
 
 
 cdef class Network:
@@ -114,21 +115,6 @@ cdef class Network:
             raise ValueError(f"Y must have {expected} column(s) for this network and loss; got {found}.")
         return found
 
-    cdef double evaluate(self, Space *s, Py_ssize_t m, bint gradient) noexcept nogil:
-        """Sum of the weighted losses of the last outputs; their gradient becomes the last deltas."""
-        cdef const Chain *c = &self.chain
-        cdef Py_ssize_t K = c.layers[c.n_layers - 1].n_out, ld = s.places[c.n_layers - 1].ld
-        cdef char *outputs = s.places[c.n_layers - 1].outputs
-        cdef char *deltas = s.places[c.n_layers - 1].deltas if gradient else NULL
-        cdef double value
-        if ld == K:
-            return self.loss.evaluate(c.f32, m, K, outputs, s.targets, s.weight, deltas, NULL)
-        c.net.gather(m, K, outputs, ld, c.item, NULL, s.raw, K)
-        value = self.loss.evaluate(c.f32, m, K, s.raw, s.targets, s.weight, s.gradient if gradient else NULL, NULL)
-        if gradient:
-            c.net.gather(m, K, s.gradient, K, c.item, NULL, deltas, ld)
-        return value
-
     def _rows(self):
         """Rows of a batch where the caller gives none."""
         return max(MIN_ROWS, min(MAX_ROWS, BATCH_BYTES // (self.chain.item * max(self.sizes))))
@@ -148,21 +134,27 @@ cdef class Network:
         cdef Prediction work
         cdef Source x
         cdef Chain *c = &self.chain
-        cdef Py_ssize_t rows, n = X.shape[0]
-        cdef int threads
+        cdef Py_ssize_t rows, n = X.shape[0], thread
+        cdef int threads = num_threads(products(c) * n / 4)
+        cdef Passes one
         X = describe(&x, X, c.layers[0].n_in, "X")
-        rows = max(1, min(n, <Py_ssize_t>self._rows()))
+        rows = max(1, min(n, <Py_ssize_t>self._rows(), up((n + threads - 1) // threads, LEAST_ROWS)))
         cdef cnp.ndarray out = np.empty((n, c.layers[c.n_layers - 1].n_out), self.dtype)
         work.c, work.x, work.n, work.rows, work.out = c, &x, n, rows, <char *>cnp.PyArray_DATA(out)
         work.n_tasks = (n + rows - 1) // rows
-        threads = num_threads(products(c) * n / 4)
-        work.inner = threads if work.n_tasks == 1 else 1        # threads within a batch, or one batch a thread
         threads = min(threads, <int>max(1, work.n_tasks))
         cdef Spaces spaces = Spaces(threads)
-        spaces.lay_out(c, rows, 0, batch_elements(X, None, rows, rows), False, work.inner, NULL)
-        work.spaces = spaces.space
+        spaces.lay_out(c, rows, 0, batch_elements(X, None, rows, rows), False, 1, NULL)
+        passes = [Passes() for _ in range(threads)]
+        work.spaces, work.passes = spaces.space, <void **>calloc(threads, sizeof(void *))
+        for thread in range(threads):
+            one = passes[thread]
+            one.make_room(c, &spaces.space[thread], self.loss, 1)
+            one.plan(rows, False, NULL, NULL, NULL, 1)
+            work.passes[thread] = <void *>one
         with nogil:
             parallel_for(predict_task, &work, work.n_tasks, threads)
+        free(work.passes)
         raise_if_interrupted()
         return out
 
@@ -179,11 +171,14 @@ cdef class Network:
     def _pass(self, X, Y, sample_weight, arena):
         cdef Chain *c = &self.chain
         cdef Source x, y, weight
-        cdef Py_ssize_t n = X.shape[0], rows = min(n, <Py_ssize_t>self._rows()), batch, at, m, i, K = self.columns(Y)
-        cdef double value = 0
+        cdef Py_ssize_t n = X.shape[0], rows = min(n, <Py_ssize_t>self._rows()), i, K = self.columns(Y)
         cdef bint gradient = arena is not None
         cdef fr_update *updates = NULL
-        cdef int threads = num_threads(products(c) * rows)
+        cdef double value = 0
+        cdef int threads = num_threads(products(c) * n / 4)
+        cdef Sum work
+        cdef Team team
+        cdef Passes passes
         X, Y = describe(&x, X, c.layers[0].n_in, "X"), describe(&y, Y, K, "Y")
         # Weights of sum 1: the gradient is that of the mean.
         if sample_weight is None:
@@ -192,31 +187,72 @@ cdef class Network:
             scaled = np.asarray(sample_weight, np.float64)
             scaled = scaled / scaled.sum()
         scaled = describe(&weight, scaled, 1, "sample_weight")
+        threads = <int>max(1, min(<Py_ssize_t>threads, rows // LEAST_ROWS))
         cdef Spaces spaces = Spaces(1)
-        cdef Space *s = spaces.space
         spaces.lay_out(c, rows, K, batch_elements(X, None, rows, rows), gradient, threads, NULL)
-        s = spaces.space
+        team, passes = Team(threads), Passes()
+        passes.make_room(c, spaces.space, self.loss, threads)
         if gradient:
             updates = <fr_update *>calloc(2 * c.n_layers, sizeof(fr_update))
             for i in range(c.n_layers):
                 accumulate(&updates[i], c.net, address(arena) + c.layers[i].w * c.item, c.layers[i].ld)
                 accumulate(&updates[c.n_layers + i], c.net, address(arena) + c.layers[i].b * c.item, 0)
+        work.c, work.x, work.y, work.weight, work.K = c, &x, &y, &weight, K
+        work.passes, work.team = <void *>passes, <void *>team
+        work.at, work.rows = 0, rows
+        cdef double[::1] values = np.zeros(RUN)
+        work.values = &values[0]
         with nogil:
-            for batch in range((n + rows - 1) // rows):
-                at = batch * rows
-                m = min(rows, n - at)
-                skip(&x, at, c, s, m)
-                c.net.gather(m, K, y.data + at * y.ld * y.nbytes, y.ld, y.nbytes, NULL, s.targets, K)
-                c.net.gather(m, 1, weight.data + at * weight.nbytes, 1, weight.nbytes, NULL, s.weight, 1)
-                forward(c, s, m, gradient, NULL, threads)
-                value += self.evaluate(s, m, gradient)
-                if gradient:
-                    backward(c, s, m, updates, updates + c.n_layers, threads)
-                if batch % 64 == 63 and interrupted():
+            while work.at < n:
+                # a run of whole batches, then what is left
+                work.n_batches = min(<Py_ssize_t>RUN, (n - work.at) // rows)
+                if work.n_batches == 0:
+                    work.n_batches, work.rows = 1, n - work.at
+                passes.plan(work.rows, gradient, NULL, updates, updates + c.n_layers, threads)
+                team.begin()
+                parallel_for(sum_task, &work, threads, threads)
+                for i in range(work.n_batches):
+                    value += values[i]
+                work.at += work.n_batches * work.rows
+                if interrupted():
                     break
         free(updates)
         raise_if_interrupted()
         return value
+
+
+# A run of batches whose losses and gradients are added up.
+cdef struct Sum:
+    Chain *c
+    const Source *x
+    const Source *y
+    const Source *weight
+    void *passes
+    void *team
+    Py_ssize_t at, rows, n_batches, K
+    double *values
+
+
+cdef void sum_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Sum *w = <Sum *>context
+    add_batches(w, <Passes>w.passes, <Team>w.team, thread)
+
+
+cdef void add_batches(Sum *w, Passes passes, Team team, int thread) noexcept nogil:
+    """What each member of the team does."""
+    cdef Source x, y = w.y[0], weight = w.weight[0]
+    cdef Piece piece
+    cdef Member me
+    cdef Py_ssize_t batch
+    memset(&me, 0, sizeof(Member))
+    memset(&piece, 0, sizeof(Piece))
+    piece.x, piece.y, piece.weight, piece.m, piece.K, piece.total = &x, &y, &weight, w.rows, w.K, 1
+    for batch in range(w.n_batches):
+        x = rows_from(w.x, w.at + batch * w.rows)
+        y.data = w.y.data + (w.at + batch * w.rows) * y.ld * y.nbytes
+        weight.data = w.weight.data + (w.at + batch * w.rows) * weight.nbytes
+        piece.value = &w.values[batch]
+        passes.run(&piece, team, &me, thread)
 
 
 cdef void accumulate(fr_update *u, const fr_net *net, char *to, Py_ssize_t ld) noexcept:
@@ -229,19 +265,19 @@ cdef struct Prediction:
     Chain *c
     Source *x
     Space *spaces
+    void **passes               # of each thread
     Py_ssize_t n, rows, n_tasks
-    int inner
     char *out
 
 
-cdef void skip(const Source *x, Py_ssize_t at, const Chain *c, Space *s, Py_ssize_t m) noexcept nogil:
-    """Load m rows from row ``at`` on."""
+cdef Source rows_from(const Source *x, Py_ssize_t at) noexcept nogil:
+    """X from row ``at`` on."""
     cdef Source part = x[0]
     if x.sparse:
         part.csr.start = <const char *>x.csr.start + at * x.csr.index_bytes
     else:
         part.data += at * x.ld * x.nbytes
-    load(c, s, m, &part, NULL, 1)
+    return part
 
 
 cdef void predict_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -249,8 +285,12 @@ cdef void predict_task(void *context, Py_ssize_t task, int thread) noexcept nogi
     cdef const Chain *c = w.c
     cdef Space *s = &w.spaces[thread]
     cdef Py_ssize_t at = task * w.rows, m = min(w.rows, w.n - at), K = c.layers[c.n_layers - 1].n_out
-    skip(w.x, at, c, s, m)
-    forward(c, s, m, False, NULL, w.inner)
+    cdef Source x = rows_from(w.x, at)
+    if x.sparse:
+        load_sparse(c, s, m, &x, NULL)
+    else:
+        load_rows(c, s, &x, NULL, 0, m)
+    (<Passes>w.passes[thread]).forward(0, m, 0)
     c.net.gather(m, K, s.places[c.n_layers - 1].outputs, s.places[c.n_layers - 1].ld, c.item, NULL,
                  w.out + at * K * c.item, K)
 

@@ -16,22 +16,53 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from fastreg._simd.dispatch cimport fr_dropout, fr_update
-from fastreg._threads cimport Pace, done, interrupted, num_threads, pick, raise_if_interrupted
+from fastreg._threads cimport (
+    Member, Pace, Team, done, interrupted, num_threads, parallel_for, pick, raise_if_interrupted,
+)
 from fastreg.networks.chain cimport (
-    Chain, Layer, Source, Space, Spaces, address, aligned, backward, forward, load, padded, products, share, weigh,
+    Chain, Layer, Source, Spaces, address, aligned, padded, products, weigh,
 )
 from fastreg.networks.network cimport Network, accumulate, batch_elements, describe
 from fastreg.networks.optimizers cimport Optimizer, SGD
+from fastreg.networks.passes cimport Passes, Piece
 from fastreg.penalties.penalty cimport Penalty
 
 cnp.import_array()
 
 cdef Py_ssize_t MOST_ROWS = 2048        # of a batch in one piece; what is larger goes through in pieces
-cdef double LOOK = 5e8                  # multiply-adds between looks for Ctrl-C
+cdef Py_ssize_t LEAST_ROWS = 16         # of a thread's share of a batch
+cdef enum:
+    MOST_PIECES = 512           # of a run
+cdef double RUN = 1e8                   # multiply-adds of a run: its threads are sent for once
 
 ctypedef fused real:
     float
     double
+
+
+# An epoch, and a run of its pieces: batches, or parts of them where a batch is more than one piece.
+cdef struct Run:
+    void *trainer
+    void *team
+    const Source *x
+    const Source *y
+    const Source *weight
+    const Py_ssize_t *order
+    Py_ssize_t n, batch_size, most, K
+    const double *rates
+    uint64_t seed
+    bint whole, dropping
+    Py_ssize_t at, rows, n_pieces       # where the run begins, rows of a piece
+    Py_ssize_t t                        # steps so far
+    double total                        # weight of the batch at hand
+    double values[MOST_PIECES]          # loss of each piece
+    double totals[MOST_PIECES]          # weight of its batch
+
+
+# A member's place in a run.
+cdef struct Stand:
+    const Run *run
+    Py_ssize_t at, t
 
 
 cdef class Trainer:
@@ -71,6 +102,8 @@ cdef class Trainer:
     cdef char *apart                    # room for a layer three times
     cdef Py_ssize_t apart_bytes
     cdef Spaces spaces
+    cdef Passes passes
+    cdef Team alone, team
     cdef tuple spaces_for
     cdef Pace pace
 
@@ -193,9 +226,9 @@ cdef class Trainer:
         cdef Chain *c = &self.chain
         cdef Source x, y, weight
         cdef Py_ssize_t K = self.net.columns(Y), rows, n, n_batches
-        cdef bint whole
-        cdef double loss = 0
         cdef int threads, whole_epoch
+        cdef Run run
+        cdef double loss = 0
         X, Y = describe(&x, X, c.layers[0].n_in, "X"), describe(&y, Y, K, "Y")
         memset(&weight, 0, sizeof(Source))
         if sample_weight is not None:
@@ -205,24 +238,29 @@ cdef class Trainer:
         batch_size = max(1, min(batch_size, n))
         n_batches = (n + batch_size - 1) // batch_size
         cdef const double[::1] rates = np.ascontiguousarray(np.broadcast_to(np.asarray(lr, np.float64), (n_batches,)))
-        whole = batch_size <= MOST_ROWS and self.clip == 0
-        rows = batch_size if whole else min(batch_size, 512)
-        threads = num_threads(products(c) * rows)
+        memset(&run, 0, sizeof(Run))
+        run.whole = batch_size <= MOST_ROWS and self.clip == 0
+        rows = batch_size if run.whole else min(batch_size, 512)
+        threads = num_threads(products(c) * n) if rows >= 2 * LEAST_ROWS else 1
         key = (rows, K, batch_elements(X, numbers, batch_size, rows), threads)
         if self.spaces_for != key:
-            self.spaces, self.spaces_for = Spaces(1), key
+            self.spaces, self.passes, self.spaces_for = Spaces(1), Passes(), key
             memset(&self.pace, 0, sizeof(Pace))
             self.spaces.lay_out(c, rows, K, key[2], True, threads, NULL)
-        if not whole and self.gradient is None:
+            self.passes.make_room(c, self.spaces.space, self.net.loss, threads)
+            self.alone, self.team = Team(1), Team(threads)
+        if not run.whole and self.gradient is None:
             self.gradient = aligned(c.size * c.item)
             self.gradient_at = address(self.gradient)
         memcpy(address(self.backup), c.arena, c.size * c.item)
         self._set_up()
+        run.trainer, run.x, run.y, run.weight = <void *>self, &x, &y, &weight
+        run.order, run.n, run.batch_size, run.most, run.K = (
+            <const Py_ssize_t *>cnp.PyArray_DATA(numbers), n, batch_size, rows, K)
+        run.rates, run.seed, run.t = &rates[0] if n_batches else NULL, dropout_seed, self.t
         if n_batches:
             with nogil:
-                whole_epoch = self._run(&x, &y, &weight, <const Py_ssize_t *>cnp.PyArray_DATA(numbers), n, batch_size,
-                                        rows, K, &rates[0], dropout_seed, threads, whole, &loss)
-                whole_epoch = whole_epoch and c.net.finite(c.size, c.arena)
+                whole_epoch = self._run(&run, threads, &loss) and c.net.finite(c.size, c.arena)
             if not whole_epoch:
                 memcpy(c.arena, address(self.backup), c.size * c.item)
                 for arena in (self.m, self.v):
@@ -256,61 +294,89 @@ cdef class Trainer:
             if self.gradient is not None:
                 accumulate(&self.sums[which], c.net, self.gradient_at + offset, u.ld)
 
-    cdef int _run(self, const Source *x, const Source *y, const Source *weight, const Py_ssize_t *order, Py_ssize_t n,
-                  Py_ssize_t batch_size, Py_ssize_t most, Py_ssize_t K, const double *rates, uint64_t seed,
-                  int threads, bint whole, double *mean) noexcept nogil:
+    cdef int _run(self, Run *run, int threads, double *mean) noexcept nogil:
         """All batches; 0: interrupted, or the loss is not finite."""
         cdef const Chain *c = &self.chain
-        cdef Space *s = self.spaces.space
-        cdef Py_ssize_t L = c.n_layers, at, end, piece, m, which, batch = 0
-        cdef fr_update *updates = self.updates if whole else self.sums
-        cdef bint dropping = False
-        cdef int team
-        cdef double total, everything = 0, loss, macs = 0, sum_loss = 0
-        for which in range(L - 1):
-            dropping = dropping or self.drops[which].rate > 0
-        for batch in range((n + batch_size - 1) // batch_size):
-            at, end = batch * batch_size, min(n, (batch + 1) * batch_size)
-            total = end - at if weight.data == NULL else weigh(weight, order + at, end - at)
-            if total <= 0:
-                continue
-            self.t += 1
-            for which in range(2 * L):
-                self.optimizer.prepare(c.net, &self.updates[which], rates[batch], self.t)
-                self.updates[which].decay = rates[batch] * self.decay if which < L else 0
-            if not whole:
-                memset(self.gradient_at, 0, c.size * c.item)
-            loss = 0
-            piece = at
-            while piece < end:
-                m = min(most, end - piece)
-                team = pick(&self.pace, threads) if m == most else threads
-                load(c, s, m, x, order + piece, team)
-                c.net.gather(m, K, y.data, y.ld, y.nbytes, order + piece, s.targets, K)
-                share(c, s, m, weight, order + piece, total)
-                if dropping:
-                    self._draw(seed, piece)
-                forward(c, s, m, True, self.drops if dropping else NULL, team)
-                loss += self.net.evaluate(s, m, True)
-                if not isfinite(loss):
-                    return 0
-                backward(c, s, m, updates, updates + L, team)
-                if m == most:
-                    done(&self.pace)
-                macs += 3 * products(c) * m
-                if macs > LOOK:
-                    macs = 0
-                    if interrupted():
+        cdef fr_update *updates = self.updates if run.whole else self.sums
+        cdef Py_ssize_t i, left, most
+        cdef double sum_loss = 0, everything = 0
+        cdef int members
+        for i in range(c.n_layers - 1):
+            run.dropping = run.dropping or self.drops[i].rate > 0
+        most = <Py_ssize_t>max(1.0, min(<double>MOST_PIECES, RUN / (3 * products(c) * run.most)))
+        while run.at < run.n:
+            # as many pieces of one size as follow each other
+            left = min(run.n - run.at, run.batch_size - run.at % run.batch_size)
+            run.rows, run.n_pieces = min(run.most, left), 1
+            if run.rows == run.batch_size:
+                run.n_pieces = min(most, (run.n - run.at) // run.batch_size)
+            elif run.rows == run.most:
+                run.n_pieces = min(most, left // run.most)
+            members = pick(&self.pace, threads) if run.rows == run.most else 1
+            self.passes.plan(run.rows, True, self.drops if run.dropping else NULL, updates, updates + c.n_layers,
+                             members)
+            if members > 1:
+                self.team.begin()
+                run.team = <void *>self.team
+            else:
+                self.alone.begin()
+                run.team = <void *>self.alone
+            parallel_for(member_task, run, members, members)
+            if run.rows == run.most:
+                done(&self.pace, run.n_pieces)
+            if interrupted():
+                return 0
+            for i in range(run.n_pieces):
+                if run.totals[i] > 0:
+                    if not isfinite(run.values[i]):
                         return 0
-                piece += m
-            if not whole:
-                self._step()
-            if self.apart_bytes > 0:
-                self._prox()
-            sum_loss += loss * total
-            everything += total
+                    sum_loss += run.values[i] * run.totals[i]
+                    if (run.at + i * run.rows) % run.batch_size == 0:
+                        everything += run.totals[i]
+                        self.t += 1
+            run.t, run.total = self.t, run.totals[run.n_pieces - 1]
+            run.at += run.n_pieces * run.rows
         mean[0] = sum_loss / everything if everything > 0 else 0
-        return not interrupted()
+        return 1
+
+    cdef void _member(self, Run *run, Team team, int thread) noexcept nogil:
+        """What each member of a team does in a run; all keep the same account."""
+        cdef Stand stand
+        cdef Piece piece
+        cdef Member me
+        cdef Py_ssize_t i, end
+        cdef double total = run.total
+        memset(&me, 0, sizeof(Member))
+        memset(&piece, 0, sizeof(Piece))
+        piece.x, piece.y, piece.weight, piece.m, piece.K = run.x, run.y, run.weight, run.rows, run.K
+        piece.once, piece.context = prepare_task, &stand
+        stand.run, stand.at, stand.t = run, run.at, run.t
+        for i in range(run.n_pieces):
+            end = min(run.n, (stand.at // run.batch_size + 1) * run.batch_size)
+            if stand.at % run.batch_size == 0:
+                total = end - stand.at
+                if run.weight.data != NULL:
+                    total = weigh(run.weight, run.order + stand.at, end - stand.at)
+                stand.t += total > 0
+            run.totals[i] = total           # the same from everyone
+            if total > 0:
+                piece.order, piece.total, piece.value = run.order + stand.at, total, &run.values[i]
+                if run.dropping:
+                    team.phase(&me, draw_task, &stand, team.single, thread)
+                self.passes.run(&piece, team, &me, thread)
+                if stand.at + run.rows == end and (not run.whole or self.apart_bytes > 0):
+                    team.phase(&me, finish_task, &stand, team.single, thread)
+            stand.at += run.rows
+
+    cdef void _prepare(self, const Stand *stand) noexcept nogil:
+        """The numbers of the batch's step."""
+        cdef const Run *run = stand.run
+        cdef Py_ssize_t which, L = self.chain.n_layers, batch = stand.at // run.batch_size
+        for which in range(2 * L):
+            self.optimizer.prepare(self.chain.net, &self.updates[which], run.rates[batch], stand.t)
+            self.updates[which].decay = run.rates[batch] * self.decay if which < L else 0
+        if not run.whole and stand.at % run.batch_size == 0:
+            memset(self.gradient_at, 0, self.chain.size * self.chain.item)
 
     cdef void _draw(self, uint64_t seed, Py_ssize_t piece) noexcept nogil:
         """Keys of the dropout masks of a piece of a batch, by SplitMix64 (Steele, Lea and Flood, 2014)."""
@@ -386,3 +452,26 @@ cdef void look_less(Py_ssize_t n, const real *w, const real *z, double momentum,
     cdef Py_ssize_t i
     for i in range(n):
         velocity[i] += <real>((w[i] - z[i]) / momentum)
+
+
+cdef void member_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Run *run = <Run *>context
+    (<Trainer>run.trainer)._member(run, <Team>run.team, thread)
+
+
+cdef void prepare_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Stand *stand = <Stand *>context
+    (<Trainer>stand.run.trainer)._prepare(stand)
+
+
+cdef void draw_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Stand *stand = <Stand *>context
+    (<Trainer>stand.run.trainer)._draw(stand.run.seed, stand.at)
+
+
+cdef void finish_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Stand *stand = <Stand *>context
+    if not stand.run.whole:
+        (<Trainer>stand.run.trainer)._step()
+    if (<Trainer>stand.run.trainer).apart_bytes > 0:
+        (<Trainer>stand.run.trainer)._prox()
