@@ -12,6 +12,14 @@ TEXTS = {
     "standardize": """standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
         intercept: root mean square). `coef_` comes back in the units of X.""",
+    "rule": """rule : {'min', '1se', 'aic', 'bic', 'ebic'}, default='min'
+        'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within one
+        standard error of the smallest. The others take the alpha of the smallest information criterion on all rows,
+        ``n log(mse) + c df`` with c = 2, log n and log n + 2 log p, and look at no folds (`cv` makes no difference); n
+        is the sum of the weights, and alphas with df > n / 2 are left out.""",
+    "criterion": """criterion_, df_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
+        Only with 'aic', 'bic' and 'ebic', which set no `mse_path_`: the criterion (inf where left out) and the degrees
+        of freedom, the number of coefficients or, with an L2 part, the trace of the hat matrix.""",
     "fitted": """n_features_in_, feature_names_in_
         As in scikit-learn.""",
 }

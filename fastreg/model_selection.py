@@ -1,4 +1,7 @@
-"""Cross-validation for every family: the folds and the choice of alpha. Their numerics are the solvers'."""
+"""Cross-validation and information criteria for every family: folds, degrees of freedom, the choice of alpha.
+
+Their numerics are the solvers'.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +11,17 @@ from sklearn.model_selection import check_cv
 
 from fastreg.solvers import cv_errors
 
-__all__ = ["CVErrors", "choose_alpha", "choose_score", "cross_validate_path", "make_folds"]
+__all__ = [
+    "CRITERIA",
+    "CVErrors",
+    "choose_alpha",
+    "choose_score",
+    "cross_validate_path",
+    "degrees_of_freedom",
+    "information_criterion",
+    "make_folds",
+]
+CRITERIA = ("aic", "bic", "ebic")
 
 
 @dataclass(frozen=True)
@@ -193,3 +206,63 @@ def choose_score(scores, Cs, rule="min"):
         near = mean[:, i_ratio] >= mean[i_C, i_ratio] - error
         i_C = np.argmin(np.where(near, Cs, np.inf)) if near.any() else i_C
     return int(i_C), int(i_ratio)
+
+
+def degrees_of_freedom(design, coefs, alphas, penalty, curvatures=None):
+    """Degrees of freedom of fits along a path, without the intercept.
+
+    Under L1 alone the coefficients that are neither 0 nor at a bound (Zou, Hastie, Tibshirani, 2007); with an L2 part
+    the trace of the hat matrix ``X_A (X_A'HX_A + alpha (1 - l1_ratio) F)^-1 X_A'H`` on these.
+
+    Parameters
+    ----------
+    design : Design
+    coefs : ndarray of shape (n_alphas, n_features)
+        In the units of X.
+    alphas : ndarray of shape (n_alphas,)
+    penalty : FeatureL1L2
+        In the units of X.
+    curvatures : list of n_alphas ndarray of shape (n_samples,), optional
+        Weighted second derivatives of the loss at each fit; without, those of squared errors, the weights.
+
+    Returns
+    -------
+    ndarray of shape (n_alphas,)
+    """
+    df = np.zeros(len(coefs))
+    for k, (coef, alpha) in enumerate(zip(coefs, alphas, strict=True)):
+        active = np.flatnonzero((coef != 0) & (coef > penalty.lower) & (coef < penalty.upper))
+        ridge = alpha * (1 - penalty.l1_ratio) * penalty.factor[active]
+        if not ridge.any():
+            df[k] = len(active)
+            continue
+        h = design.weights if curvatures is None else np.maximum(curvatures[k], 0)
+        total = h.sum()
+        G, mean = design.reweighted(h / total, active)
+        if design.fit_intercept:
+            G = G - np.outer(mean, mean)
+        G = total * G
+        df[k] = np.trace(np.linalg.lstsq(G + np.diag(ridge), G, rcond=1e-12)[0])
+    return df
+
+
+def information_criterion(deviance, df, n, p, rule):
+    """AIC, BIC or extended BIC (Chen and Chen, 2008, gamma = 1); smaller is better.
+
+    Parameters
+    ----------
+    deviance : ndarray
+        -2 times the log-likelihood, but for a constant.
+    df : ndarray
+    n : float
+        Number of rows: the sum of their weights.
+    p : int
+        Number of features that might be in the model.
+    rule : {'aic', 'bic', 'ebic'}
+
+    Returns
+    -------
+    ndarray
+    """
+    each = 2.0 if rule == "aic" else np.log(n) + (2 * np.log(p) if rule == "ebic" else 0.0)
+    return deviance + each * df

@@ -18,9 +18,9 @@ from fastreg._validation import check_bounds, check_finite_solution, check_param
 from fastreg.design import Design
 from fastreg.glm.logistic import LogisticRegression
 from fastreg.losses import Logistic, Softmax
-from fastreg.model_selection import choose_score, make_folds
+from fastreg.model_selection import CRITERIA, choose_score, degrees_of_freedom, information_criterion, make_folds
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import glm_fold_paths
+from fastreg.solvers import glm_fold_paths, solve_glm, solve_multinomial
 
 
 @documented
@@ -65,8 +65,10 @@ class LogisticRegressionCV(LogisticRegression):
     {penalty_factor}
     {bounds}
     {standardize}
-    rule : {'min', '1se'}, default='min'
-        'min' takes the best mean score, '1se' the smallest C whose mean score is within one standard error of it.
+    rule : {'min', '1se', 'aic', 'bic', 'ebic'}, default='min'
+        'min' takes the best mean score, '1se' the smallest C whose mean score is within one standard error of it. The
+        others take the C of the smallest information criterion on all rows, ``deviance + c df`` with c = 2, log n and
+        log n + 2 log p, and look at no folds (`cv` and `scoring` make no difference); n is the sum of the weights.
 
     Attributes
     ----------
@@ -87,6 +89,10 @@ class LogisticRegressionCV(LogisticRegression):
         Legacy: a dict, the same for each class, of (n_folds, n_cs, n_l1_ratios).
     n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
         Newton steps. Legacy: (1, n_folds, n_cs, n_l1_ratios).
+    criterion_, df_ : ndarray of shape (n_l1_ratios, n_cs)
+        Only with 'aic', 'bic' and 'ebic', which set neither `scores_` nor `coefs_paths_`, and one `n_iter_`: the
+        criterion and the degrees of freedom, the number of coefficients or, with an L2 part, the trace of the hat
+        matrix (for more than two classes an approximation: the sum of each one's).
     dual_gap_ : float
         Of the fit on all rows, as in `LogisticRegression`. Only with `refit`.
     converged_ : bool
@@ -117,7 +123,7 @@ class LogisticRegressionCV(LogisticRegression):
         "refit": ["boolean"],
         "penalty": [StrOptions({"l1", "l2", "elasticnet"}), Hidden(StrOptions({"deprecated"}))],
         "use_legacy_attributes": ["boolean", Hidden(StrOptions({"warn"}))],
-        "rule": [StrOptions({"min", "1se"})],
+        "rule": [StrOptions({"min", "1se", *CRITERIA})],
     }
 
     def __init__(
@@ -198,15 +204,20 @@ class LogisticRegressionCV(LogisticRegression):
         check_params(self)
         ratios = self._l1_ratios()
         Cs = self._grid()
-        if self.rule == "1se" and not self.refit:
-            raise ValueError("rule='1se' looks at the mean over folds; it needs refit=True.")
+        if self.rule != "min" and not self.refit:
+            raise ValueError(f"rule={self.rule!r} chooses once, not in each fold; it needs refit=True.")
         X, y, coded, classes, sample_weight, weight, offset = self._check_data(X, y, sample_weight, offset)
-        split_params, score_params = self._routed(sample_weight, params)
-        folds = make_folds(self.cv, X, y, split_params, classifier=True, sample_weight=weight)
-
         design = Design(X, weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
         bounds = check_bounds(X.shape[1], self.penalty_factor, self.lower, self.upper)
         penalties = [FeatureL1L2(X.shape[1], ratio, *bounds) for ratio in ratios]
+        self.Cs_, self.l1_ratios_ = Cs, ratios
+        if self.rule in CRITERIA:
+            i_ratio, i_C, start = self._by_criterion(design, coded, classes, Cs, penalties, offset)
+            self._fit_one(design, y, coded, classes, Cs[i_C], penalties[i_ratio], offset, start)
+            self.C_, self.l1_ratio_ = float(Cs[i_C]), float(ratios[i_ratio])
+            return self
+        split_params, score_params = self._routed(sample_weight, params)
+        folds = make_folds(self.cv, X, y, split_params, classifier=True, sample_weight=weight)
         order = np.argsort(Cs, kind="stable")
         ones = np.ones(X.shape[0])
         totals = np.array([(ones if weight is None else weight)[train].sum() for train, _ in folds])
@@ -230,8 +241,6 @@ class LogisticRegressionCV(LogisticRegression):
         else:
             scores = paths.scores[:, :, back]
         self._warn(paths)
-        self.Cs_, self.l1_ratios_ = Cs, ratios
-
         if self.refit:
             i_C, i_ratio = choose_score(scores.transpose(0, 2, 1), Cs, self.rule)
             C, ratio = Cs[i_C], ratios[i_ratio]
@@ -251,6 +260,46 @@ class LogisticRegressionCV(LogisticRegression):
             coefs = np.concatenate([coefs, intercepts[..., None]], axis=-1)
         self._report(float(C), float(ratio), coefs, scores, paths.n_iters[:, :, back].astype(np.int32))
         return self
+
+    def _by_criterion(self, design, coded, classes, Cs, penalties, offset):
+        """(number of the l1_ratio, of C, coefficients there): the choice on the paths of all rows."""
+        n, p, T = design.total_weight, int((design.sq_norms > 0).sum()), len(classes)
+        order = np.argsort(Cs, kind="stable")
+        alphas = 1 / (Cs[order] * n)
+        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
+        values, df, coefs = np.empty((len(penalties), len(Cs))), np.empty((len(penalties), len(Cs))), []
+        for i, penalty in enumerate(penalties):
+            with np.errstate(all="ignore"):
+                if T == 2:
+                    path = solve_glm(design, Logistic(), coded, alphas, penalty, offset=offset, **options)
+                else:
+                    path = solve_multinomial(design, coded, T, alphas, penalty, **options)
+            check_finite_solution(path.coefs, path.intercepts)
+            inner = penalty.scaled(design.scale)
+            each = path.coefs.reshape(len(Cs), -1, design.p)
+            charges = [sum(inner.value(w * design.scale, a) for w in W) for W, a in zip(each, alphas, strict=True)]
+            curvatures = [
+                self._curvatures(design, coded, W, b, offset)
+                for W, b in zip(each, path.intercepts.reshape(len(Cs), -1), strict=True)
+            ]
+            df[i, order] = sum(
+                degrees_of_freedom(design, each[:, t], alphas, penalty, [h[t] for h in curvatures])
+                for t in range(each.shape[1])
+            )
+            values[i, order] = 2 * n * (path.primals - charges)
+            values[i] = information_criterion(values[i], df[i], n, max(p, 1) * each.shape[1], self.rule)
+            coefs.append(path.coefs[np.argsort(order)])
+        self.criterion_, self.df_ = values, df
+        i_C, i_ratio = choose_score(-values.T[None], Cs)
+        return i_ratio, i_C, coefs[i_ratio][i_C]
+
+    def _curvatures(self, design, coded, W, b, offset):
+        """Weighted second derivatives (T, n) in each class's raw prediction; two classes have one."""
+        raw = np.ascontiguousarray(design.X @ W.T + b)
+        if raw.shape[1] > 1:
+            return np.ascontiguousarray(Softmax()(raw, coded, design.weights)[2].T)
+        raw = raw[:, 0] if offset is None else raw[:, 0] + offset
+        return Logistic()(raw, coded, design.weights)[2][None]
 
     def _l1_ratios(self):
         """The ratios to try, the deprecated `penalty` understood."""

@@ -12,6 +12,7 @@ from fastreg._validation import check_alphas, check_arguments, check_bounds, che
 from fastreg.design import Design
 from fastreg.glm._base import EXTRA_CONSTRAINTS
 from fastreg.losses import Gamma, Logistic, Poisson, Squared, Tweedie, get_loss
+from fastreg.model_selection import degrees_of_freedom
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import glm_alpha_grid, solve_glm
 
@@ -22,6 +23,7 @@ _CONSTRAINTS = {
     "fit_intercept": ["boolean"],
     "tol": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "df": ["boolean"],
 } | EXTRA_CONSTRAINTS
 
 
@@ -42,6 +44,7 @@ def glm_path(
     standardize=False,
     tol=1e-4,
     max_iter=100,
+    df=False,
 ):
     """Fit a generalised linear model along decreasing alphas, each from the one before.
 
@@ -72,6 +75,9 @@ def glm_path(
         Relative duality gap of every fit.
     max_iter : int, default=100
         Most Newton steps for an alpha.
+    df : bool, default=False
+        Whether the path gets degrees of freedom (n_alphas,) in ``df``, without the intercept: the number of
+        coefficients or, with an L2 part, the trace of the hat matrix.
 
     Returns
     -------
@@ -112,6 +118,12 @@ def glm_path(
             alphas = glm_alpha_grid(design, loss, y, penalty, offset=offset, eps=eps, n_alphas=alphas)
         path = solve_glm(design, loss, y, check_alphas(alphas), penalty, offset=offset, tol=tol, max_iter=max_iter)
     check_finite_solution(path.coefs, path.intercepts, path.dual_gaps)
+    if df:
+        curvatures = [
+            loss(np.asarray(X @ w + b + (0.0 if offset is None else offset)), y, design.weights)[2]
+            for w, b in zip(path.coefs, path.intercepts, strict=True)
+        ]
+        path.df = degrees_of_freedom(design, path.coefs, path.alphas, penalty, curvatures)
     if not path.converged.all():
         worst = float((path.dual_gaps / path.null).max())
         warnings.warn(

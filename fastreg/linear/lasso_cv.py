@@ -1,9 +1,11 @@
 """LassoCV and ElasticNetCV."""
 
+from fastreg._docs import documented
 from fastreg.linear._cv import CV_CONSTRAINTS, L1_RATIO_CONSTRAINTS, SINGLE_TARGET_CONSTRAINTS, PathCV
 from fastreg.linear.paths import enet_path, lasso_path
 
 
+@documented
 class LassoCV(PathCV):
     """Lasso with alpha chosen by cross-validation.
 
@@ -43,9 +45,7 @@ class LassoCV(PathCV):
     standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
         intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
-    rule : {'min', '1se'}, default='min'
-        'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
-        one standard error of the smallest.
+    {rule}
 
     Attributes
     ----------
@@ -57,6 +57,7 @@ class LassoCV(PathCV):
     intercept_ : float
     alphas_ : ndarray of shape (n_alphas,)
         The grid, decreasing.
+    {criterion}
     mse_path_ : ndarray of shape (n_alphas, n_folds)
         (Weighted) mean squared error of the test rows.
     cv_results_ : dict of ndarray
@@ -117,6 +118,7 @@ class LassoCV(PathCV):
         self.rule = rule
 
 
+@documented
 class ElasticNetCV(PathCV):
     """Elastic net with alpha and l1_ratio chosen by cross-validation.
 
@@ -158,9 +160,7 @@ class ElasticNetCV(PathCV):
     standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
         intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
-    rule : {'min', '1se'}, default='min'
-        'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
-        one standard error of the smallest.
+    {rule}
 
     Attributes
     ----------
@@ -174,6 +174,7 @@ class ElasticNetCV(PathCV):
     intercept_ : float
     alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
         The grid, decreasing.
+    {criterion}
     mse_path_ : ndarray of shape (n_alphas, n_folds) or (n_l1_ratios, n_alphas, n_folds)
         (Weighted) mean squared error of the test rows.
     cv_results_ : dict of ndarray

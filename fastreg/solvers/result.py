@@ -36,6 +36,7 @@ class Path:
     n_iters: np.ndarray
     converged: np.ndarray
     violations: np.ndarray | None = None
+    df: np.ndarray | None = None
 
     def dense_coefs(self):
         """``coefs`` with its zeros."""
