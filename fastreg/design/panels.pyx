@@ -2,6 +2,7 @@
 
 A panel of either operand is packed once (centred, scaled, weighted and cast to float64 on the way), then multiplied
 tile by tile into an accumulator that each thread has of its own; X is read once. Further columns (1, y) can ride along.
+Work space is kept for the next product: touching fresh pages can take longer than the arithmetic on them.
 """
 
 import numpy as np
@@ -17,6 +18,18 @@ cnp.import_array()
 
 cdef enum:
     PANEL = 256             # summed indices of a Gram panel: a packed panel of 500 columns fills L2
+    KEPT = 1 << 22          # numbers of work space that are kept
+
+_kept = []                  # work space that nobody uses
+
+
+cdef cnp.ndarray borrow(Py_ssize_t size):
+    """Work space that is the caller's until it is put back into ``_kept``."""
+    while _kept:
+        space = _kept.pop()
+        if space.size >= size:
+            return space
+    return np.empty(size)
 
 
 cdef void pack_extra(Panels *c, Py_ssize_t k0, Py_ssize_t k1, double *left) noexcept nogil:
@@ -66,30 +79,38 @@ cdef object run_panels(Panels *c):
     cdef int threads = <int> min(num_threads(flops / 8), max(2, 32 * 1024 * 1024 // (mp * wp)))
     c.depth = PANEL if c.rows >= PANEL * threads else max(1, ceil_div(c.rows, threads))
     cdef Py_ssize_t tasks = ceil_div(c.rows, c.depth)
-    cdef cnp.ndarray packed = np.empty((threads, (mp if c.symmetric else mp + wp) * c.depth + 8))
-    cdef cnp.ndarray accs = np.zeros((threads, wp, mp))
+    cdef Py_ssize_t panel = (mp if c.symmetric else mp + wp) * c.depth + 8, area = wp * mp
+    cdef cnp.ndarray space = borrow(threads * (panel + area))
+    cdef double *at = <double *> cnp.PyArray_DATA(space)
     cdef int t
     c.pack = <double **> malloc(2 * threads * sizeof(double *))
     if c.pack == NULL:
         raise MemoryError
     c.acc = c.pack + threads
     for t in range(threads):
-        c.pack[t] = <double *> cnp.PyArray_GETPTR1(packed, t)
-        c.acc[t] = <double *> cnp.PyArray_GETPTR1(accs, t)
+        c.acc[t] = at + t * area
+        c.pack[t] = at + threads * area + t * panel
     with nogil:
+        memset(at, 0, threads * area * sizeof(double))
         parallel_for(panel_task, c, tasks, threads)
     free(c.pack)
     raise_if_interrupted()
+    accs = space[: threads * area].reshape(threads, wp, mp)
     total = accs[0]
     for t in range(1, threads):
         total += accs[t]
     total = total[:c.width, :c.m]
-    if not c.symmetric:
-        return np.ascontiguousarray(total)
-    cdef double[:, ::1] out = np.empty((c.m, c.m))
-    cdef const double[:, :] half = total        # row j holds i <= j (and some more)
+    cdef double[:, ::1] out
+    cdef const double[:, :] half
     cdef Py_ssize_t i, j
-    for j in range(c.m):
-        for i in range(j + 1):
-            out[i, j] = out[j, i] = half[j, i]
-    return np.asarray(out)
+    if not c.symmetric:
+        result = np.array(total, order="C")
+    else:
+        result = np.empty((c.m, c.m))
+        out, half = result, total       # row j holds i <= j (and some more)
+        for j in range(c.m):
+            for i in range(j + 1):
+                out[i, j] = out[j, i] = half[j, i]
+    if space.size <= KEPT and len(_kept) < 2:
+        _kept.append(space)
+    return result
