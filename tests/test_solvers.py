@@ -118,6 +118,18 @@ def test_warm_start(case):
         assert abs(values[0] - values[1]) <= max(cold.dual_gaps[0], path.dual_gaps[0]) + rounding
 
 
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_a_single_fit_ends_exact(l1_ratio):
+    """Where last Newton steps cost less than passes over X, the gap of a set is rounding whatever tol is."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 60)) + rng.standard_normal((2000, 1))
+    y = X[:, :20] @ rng.standard_normal(20) + rng.standard_normal(2000)
+    design, penalty = Design(X), FeatureL1L2(60, l1_ratio)
+    for alpha in alpha_grid(design, y, penalty, eps=1e-3, n_alphas=8)[1:]:
+        path = solve_path(design, y, np.array([alpha]), penalty, tol=1e-3)
+        assert path.dual_gaps[0] <= 1e-12 * path.null
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if case.charges.l1_ratio > 0.1], ids=str)
 def test_alpha_max(case):
     """At the top of the grid penalised coefficients are 0, just below one is not."""

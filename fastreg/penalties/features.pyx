@@ -7,7 +7,7 @@ inline it; on rows of coefficients (multi-task) the same functions take norms, a
 
 import numpy as np
 
-from libc.math cimport INFINITY, fabs
+from libc.math cimport INFINITY, fabs, sqrt
 
 
 cdef double dual(Py_ssize_t m, const double *v, const Charges *c, double scale, double clear, double rr,
@@ -56,7 +56,7 @@ cdef double duality_gap(Py_ssize_t m, const double *v, const double *w, const do
         elif (c.upper[j] if v[j] > 0 else -c.lower[j]) == INFINITY:     # no bound holds it
             # What exceeds l1 by no more than rounding counts as excess times |w|, at scales up to 1.
             t = size - l1
-            if t > 0 and t * t <= (1e-18 if l1 == 0 else 1e-30) * yy * norms[j]:
+            if 0 < t <= (1e-9 if l1 == 0 else 1e-15) * sqrt(yy) * sqrt(norms[j]):     # apart: no overflow
                 top = min(top, 1.0)
                 extra += t * fabs(w[j])
             else:

@@ -17,11 +17,13 @@ from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memcpy
 
 from fastreg._simd.dispatch cimport kernels
-from fastreg._threads cimport num_threads, parallel_for, raise_if_interrupted
+from fastreg._threads cimport num_threads, parallel_for, raise_if_interrupted, stopped
 from fastreg.penalties.features cimport duality_gap, prox
 from fastreg.solvers.newton cimport Kink, Problem, by_t, interrupts, newton, newton_cost, refresh
 
 cnp.import_array()
+
+cdef double EXACT = 1e-13       # a gap in units of ||y||^2 that rounding hardly lets tell from 0
 
 
 cdef Py_ssize_t sweep(Problem *P, double *largest) noexcept nogil:
@@ -85,11 +87,11 @@ cdef Py_ssize_t admit(Problem *P, double *largest) noexcept nogil:
 cdef int solve(Problem *P, double tol, int max_iter, double polish, double *gap, double *primal) noexcept nogil:
     """Minimise until the gap is at most tol; returns the number of sweeps.
 
-    ``polish`` is what one more Newton step after that may cost, in multiply-adds.
+    ``polish`` is what further Newton steps after that may cost, in multiply-adds.
     """
     cdef int it = 0
     cdef double spent = 0, cost = 0, effect
-    cdef Py_ssize_t changes, steps
+    cdef Py_ssize_t changes
     refresh(P)
     while True:
         if not P.exact:
@@ -108,14 +110,13 @@ cdef int solve(Problem *P, double tol, int max_iter, double polish, double *gap,
         cost = newton_cost(P)
         if P.exact or spent >= cost:
             P.exact = True
-            steps = 0
-            while newton(P) and steps < 10 + P.m:
-                steps += 1
-                if interrupts(P, 2.0 * P.m * P.m):
-                    break
-    if not P.exact and changes and newton_cost(P) <= polish:
+            newton(P)
+    while changes and EXACT * P.yy < gap[0] <= tol and not stopped():
+        polish -= newton_cost(P)
+        if polish < 0:
+            break
         newton(P)
-        sweep(P, &effect)
+        changes = admit(P, &effect) if P.exact else sweep(P, &effect)
         gap[0] = gap_of(P, primal)
     return it
 
@@ -165,14 +166,17 @@ cdef class GramProblem:
         # One arena for all work space.
         cdef Py_ssize_t m = capacity
         cdef Problem *P = &self.P
-        P.L = <double *> malloc(m * (m + 4) * sizeof(double) + m * (sizeof(Py_ssize_t) + sizeof(Kink) + 1) + 1)
+        P.L = <double *> malloc(m * (m + 7) * sizeof(double) + m * (sizeof(Py_ssize_t) + sizeof(Kink) + 1) + 1)
         if P.L == NULL:
             raise MemoryError
         P.g = P.L + m * m
         P.d = P.g + m
         P.Gd = P.d + m
-        P.backup = P.Gd + m
-        P.kinks = <Kink *> (P.backup + m)
+        P.work = P.Gd + m
+        P.g_then = P.work + m
+        P.w_then = P.g_then + m
+        P.w_first = P.w_then + m
+        P.kinks = <Kink *> (P.w_first + m)
         P.order = <Py_ssize_t *> (P.kinks + m)
         P.active = <char *> (P.order + m)
         P.capacity, P.n_factor, P.factor_l2, P.m, P.exact = m, 0, -1, 0, False
@@ -213,7 +217,7 @@ def run_paths(problems, grids, double tol, int max_iter, double polish=0.0, bint
     max_iter : int
         Sweeps an alpha.
     polish : float
-        Multiply-adds that a last Newton step may cost, for an answer as exact as rounding allows.
+        Multiply-adds that last Newton steps may cost, for an answer as exact as rounding allows.
     shared : bool
         Whether a problem's alphas share ``max_iter``, which is then no less than their number.
 

@@ -31,7 +31,10 @@ cdef struct Problem:
     Py_ssize_t capacity
     double *d
     double *Gd
-    double *backup
+    double *work                # (m,) each
+    double *g_then              # w and g, when g was last right everywhere
+    double *w_then
+    double *w_first             # w before a run of steps
     Kink *kinks
 
 
@@ -47,4 +50,4 @@ cdef inline bint interrupts(Problem *P, double work) noexcept nogil:
 cdef void refresh(Problem *P) noexcept nogil
 cdef int by_t(const void *a, const void *b) noexcept nogil
 cdef double newton_cost(Problem *P) noexcept nogil
-cdef bint newton(Problem *P) noexcept nogil
+cdef void newton(Problem *P) noexcept nogil

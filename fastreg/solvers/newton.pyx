@@ -1,10 +1,11 @@
 """Newton steps on a Gram matrix, with an exact line search through the kinks of the penalty.
 
 On the coordinates that are neither 0 nor at a bound the problem is a quadratic, solved by Cholesky; the line search
-sees the kinks at 0. The factor is kept: a coordinate that joins costs a row, one that leaves some rotations, so that
-along a path a step is quadratic in the support. A column that depends on those before it has no pivot; along the
-combination that leaves the fit as it is the objective is piecewise linear, and a move to its lowest kink takes a
-coordinate out.
+sees the kinks at 0. In a run of steps g is kept up to date on those coordinates only, where the step's own equations
+give it; the others' follows at the end of the run. The factor is kept: a coordinate that joins costs a row, one that
+leaves some rotations, so that along a path a step is quadratic in the support. A column that depends on those before
+it has no pivot; along the combination that leaves the fit as it is the objective is piecewise linear, and a move to
+its lowest kink takes a coordinate out.
 """
 
 from libc.math cimport INFINITY, fabs, sqrt
@@ -36,26 +37,43 @@ cdef bint is_free(Problem *P, Py_ssize_t j) noexcept nogil:
 
 
 cdef void drop(Problem *P, Py_ssize_t k) noexcept nogil:
-    """Take row k out of the factor: rotations bring the rows below back to triangular form."""
-    cdef Py_ssize_t i, j, ld = P.capacity, last = P.n_factor - 1
-    cdef double a, b, h
+    """Take row k out of the factor: rotations bring the rows below back to triangular form.
+
+    They run along a row one by one; rows in fours hide that.
+    """
+    cdef Py_ssize_t i, j, i0, end, ld = P.capacity
+    cdef double b0, b1, b2, b3, h
+    cdef double x[4]
     cdef double *row
-    cdef double *cosines = P.d
-    cdef double *sines = P.Gd
-    for i in range(k + 1, P.n_factor):
-        row = P.L + i * ld
-        for j in range(k, i - 1):
-            a, b = row[j], row[j + 1]
-            row[j] = cosines[j] * a + sines[j] * b
-            row[j + 1] = cosines[j] * b - sines[j] * a
-        # the rotation that clears this row's entry beyond the new diagonal
-        a, b = row[i - 1], row[i]
-        h = sqrt(a * a + b * b)
-        cosines[i - 1], sines[i - 1] = a / h, b / h
-        row[i - 1] = h
-        memcpy(row - ld, row, i * sizeof(double))
-        P.order[i - 1] = P.order[i]
-    P.n_factor = last
+    cdef const double *cosines = P.d
+    cdef const double *sines = P.Gd
+    for i0 in range(k + 1, P.n_factor, 4):
+        row = P.L + i0 * ld
+        end = min(i0 + 4, P.n_factor)
+        for i in range(i0, end):
+            memcpy(P.L + (i - 1) * ld, P.L + i * ld, k * sizeof(double))
+            x[i - i0] = P.L[i * ld + k]
+            P.order[i - 1] = P.order[i]
+        if end == i0 + 4:
+            for j in range(k, i0 - 1):
+                b0, b1, b2, b3 = row[j + 1], row[ld + j + 1], row[2 * ld + j + 1], row[3 * ld + j + 1]
+                row[j - ld] = cosines[j] * x[0] + sines[j] * b0
+                row[j] = cosines[j] * x[1] + sines[j] * b1
+                row[j + ld] = cosines[j] * x[2] + sines[j] * b2
+                row[j + 2 * ld] = cosines[j] * x[3] + sines[j] * b3
+                x[0], x[1] = cosines[j] * b0 - sines[j] * x[0], cosines[j] * b1 - sines[j] * x[1]
+                x[2], x[3] = cosines[j] * b2 - sines[j] * x[2], cosines[j] * b3 - sines[j] * x[3]
+        for i in range(i0, end):
+            row = P.L + i * ld
+            for j in range(i0 - 1 if end == i0 + 4 else k, i - 1):
+                b0 = row[j + 1]
+                row[j - ld] = cosines[j] * x[i - i0] + sines[j] * b0
+                x[i - i0] = cosines[j] * b0 - sines[j] * x[i - i0]
+            # the rotation that clears this row's entry beyond the new diagonal
+            h = sqrt(x[i - i0] * x[i - i0] + row[i] * row[i])
+            P.d[i - 1], P.Gd[i - 1] = x[i - i0] / h, row[i] / h
+            row[i - 1 - ld] = h
+    P.n_factor -= 1
 
 
 cdef void arrange(Problem *P, Py_ssize_t *count) noexcept nogil:
@@ -70,15 +88,15 @@ cdef void arrange(Problem *P, Py_ssize_t *count) noexcept nogil:
         if not P.active[P.order[i]]:
             first = min(first, i)
             gone += 1
-    # Rotations run one by one, about as slow as ten vectorised multiply-adds each.
+    # A rotation is about as slow as four vectorised multiply-adds.
     tail = P.n_factor - first
-    rotations = 5.0 * gone * tail * tail
+    rotations = 2.0 * gone * tail * tail
     if rotations < (1.0 * P.n_factor * P.n_factor * P.n_factor - 1.0 * first * first * first) / 6:
         for i in range(P.n_factor - 1, first - 1, -1):
             if not P.active[P.order[i]]:
                 tail = P.n_factor - i
                 drop(P, i)
-                if interrupts(P, 5 * tail * tail):
+                if interrupts(P, 2 * tail * tail):
                     P.n_factor = first
                     break
     else:
@@ -194,24 +212,33 @@ cdef double objective(Problem *P) noexcept nogil:
     return value
 
 
-cdef bint newton(Problem *P) noexcept nogil:
-    """Newton step with an exact line search; True if it ended at a kink or bound: there is a further one to take."""
-    cdef Py_ssize_t m = P.m, na, i, j, n_kinks = 0, stop = -1
-    cdef double t, slope, before, curvature = 0, size = 0, longest = INFINITY, hit
+cdef bint step(Problem *P) noexcept nogil:
+    """One step with an exact line search; True if it ended at a kink or bound: there is a further one to take.
+
+    g follows on the free coordinates only. There Newton's own equations say what becomes of it.
+    """
+    cdef Py_ssize_t na, i, j, n_kinks = 0, stop = -1
+    cdef double t, slope, curvature, size = 0, longest = INFINITY, hit
     cdef double *d = P.d
     cdef double *Gd = P.Gd
     arrange(P, &na)
     na = direction(P, na, &slope)
     if na == 0 or not slope > 0:
         return False
-    memset(Gd, 0, m * sizeof(double))
+    if na <= P.n_factor:                        # Newton's: (G + l2) d is what Gd holds, the descent
+        curvature = slope
+        for i in range(na):
+            Gd[i] -= P.c.l2 * P.c.factor[P.order[i]] * d[i]
+    else:
+        curvature = 0
+        memset(P.work, 0, P.m * sizeof(double))
+        for i in range(na):
+            kernels.axpy(P.m, d[i], P.G + P.order[i] * P.ld, P.work)
+        for i in range(na):
+            Gd[i] = P.work[P.order[i]]
+            curvature += d[i] * (Gd[i] + P.c.l2 * P.c.factor[P.order[i]] * d[i])
     for i in range(na):
-        kernels.axpy(m, d[i], P.G + P.order[i] * P.ld, Gd)
-    for i in range(na):
-        j = P.order[i]
-        t = d[i] * (Gd[j] + P.c.l2 * P.c.factor[j] * d[i])
-        curvature += t
-        size += d[i] * P.norms[j] * d[i]
+        size += d[i] * P.norms[P.order[i]] * d[i]
     # Along d the slope falls by curvature * t and rises by 2 l1 |d_i| where a coefficient crosses 0.
     t = slope / curvature if curvature > 1e-15 * size else INFINITY
     for i in range(na):
@@ -239,21 +266,46 @@ cdef bint newton(Problem *P) noexcept nogil:
         t, stop = longest, -1
     if t == INFINITY:
         return False
-    before = objective(P)
-    memcpy(P.backup, P.w, m * sizeof(double))
     for i in range(na):
         j = P.order[i]
         P.w[j] = min(max(P.w[j] + t * d[i], P.c.lower[j]), P.c.upper[j])
+        P.g[j] -= t * Gd[i]
     if stop >= 0:
         P.w[stop] = 0
     if t * t * size > 1e6 * P.yy:
-        refresh(P)                              # so long a step costs g its digits
+        settle(P, True)                         # so long a step costs g its digits
+    return stop >= 0 or t == longest
+
+
+cdef void settle(Problem *P, bint fresh) noexcept nogil:
+    """Bring g in line with all that has happened to w since the last time, and remember both."""
+    cdef Py_ssize_t j
+    if fresh:
+        refresh(P)
     else:
-        kernels.axpy(m, -t, Gd, P.g)
+        memcpy(P.g, P.g_then, P.m * sizeof(double))
+        for j in range(P.m):
+            if P.w[j] != P.w_then[j]:
+                kernels.axpy(P.m, P.w_then[j] - P.w[j], P.G + j * P.ld, P.g)
+    memcpy(P.g_then, P.g, P.m * sizeof(double))
+    memcpy(P.w_then, P.w, P.m * sizeof(double))
+
+
+cdef void newton(Problem *P) noexcept nogil:
+    """Steps until one ends inside."""
+    cdef Py_ssize_t steps = 0
+    cdef double before = objective(P)
+    memcpy(P.w_first, P.w, P.m * sizeof(double))
+    memcpy(P.w_then, P.w, P.m * sizeof(double))
+    memcpy(P.g_then, P.g, P.m * sizeof(double))
+    while step(P) and steps < 10 + P.m:
+        steps += 1
+        if interrupts(P, 2.0 * P.n_factor * P.n_factor):
+            break
+    settle(P, False)
+    interrupts(P, 1.0 * P.n_factor * P.m)
     if not objective(P) <= before + 1e-12 * P.yy:
         # Rounding has the better of the factor: back, and on by sweeps.
-        memcpy(P.w, P.backup, m * sizeof(double))
+        memcpy(P.w, P.w_first, P.m * sizeof(double))
         refresh(P)
         P.exact, P.n_factor = False, 0
-        return False
-    return stop >= 0 or t == longest

@@ -95,8 +95,8 @@ def _one(design, y, q, G, start, alphas, penalty, tol, max_iter):
     """One target (or one set of tasks): (coefs of X̃, gaps, primals, n_iters, P(0)); tasks are the last axis."""
     yy = square_norm(design, y)
     _check_finite(yy)
-    # For a single fit a last exact step may cost a pass over X; along a path it would cost more than the path.
-    polish = max(FREE, 1.0 * design.n * design.p) if len(alphas) == 1 else 0.0
+    # For a single fit last exact steps may cost two passes over X; along a path it would cost more than the path.
+    polish = max(FREE, 2.0 * design.n * design.p) if len(alphas) == 1 else 0.0
     if G is None:
         return *_by_working_sets(design, y, q, start, alphas, penalty, tol, max_iter, polish), yy / 2
     if y.ndim == 2:

@@ -20,9 +20,9 @@ from .multitask_newton import solve_blocks
 
 TALL = 10  # rows a column from which no stops are needed: too many columns in the set do no harm
 NEARLY = 0.7  # there a round's pass is dear: columns so near to violating optimality are looked at before the next
-NEAR = 1.2  # the same within a set, where a stop costs no pass over X
+NEAR = 1.4  # the same within a set, where a stop costs no pass over X
 ROUNDING = 1 + 1e-12  # a correlation this much over its threshold may be at it
-SURE = 1.3  # on the way, a column joins where its correlation passes the threshold by so much
+SURE = 1.5  # on the way, a column joins where its correlation passes the threshold by so much
 FEW = 0.02  # share of a set whose joining it hardly changes what the set's own gap should be
 DOTS = 4  # columns whose products with the set are taken one by one: a Gram product would pack the whole set
 FIRST = 100  # columns that may join a set at once, whatever its size
@@ -36,7 +36,7 @@ class Block:
     # Columns cost memory and come with near-exact steps: grow by little, solve well.
     growth = 0.5  # columns that may join at once, in sizes of the support
     start, share = 0.0, 0.0  # relative gap asked of a set: at first, then as a share of the whole problem's
-    step = 0.5  # ratio of alphas between stops on the way
+    step = 0.4  # ratio of alphas between stops on the way, about
 
     def __init__(self, design, q, yy, penalty):
         self.design, self.q, self.yy, self.penalty = design, q, yy, penalty
@@ -270,10 +270,15 @@ class WorkingSet:
             last = self.penalty.alpha_max(self._correlations())
         n_iter = 0
         wide = self.design.n < TALL * self.design.p
-        step = self.block.step
-        while l1 > 0 and wide and last * step > alpha and max_iter - n_iter > 1:  # on the way: one loose round each
+        stops = 0
+        if wide and last > alpha and l1 > 0:
+            stops = int(np.log(last / alpha) / -np.log(self.block.step) + 0.3)  # no stop for a last short way
+        step = (alpha / last) ** (1 / (stops + 1)) if stops > 0 else 1.0
+        for _ in range(stops):  # on the way: one loose round each
+            if max_iter - n_iter <= 1:
+                break
             last *= step
-            self._prune(last * self.penalty.l1_ratio)
+            self._prune(last * self.penalty.l1_ratio, 0)
             self._admit(SURE * last * self.penalty.l1_ratio)
             n_iter += self._solve_block(last / step, last, 1e-4, (max_iter - n_iter) // 2, 0.0)
             self._refresh()
