@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from fastreg.mlp import MLPClassifier, MLPClassifierCV, MLPRegressor, MLPRegressorCV, mlp_path
     from fastreg.penalties import L1, L1L2, L2, MCP, SCAD, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative
+    from fastreg.stability import StabilitySelection
 
 __all__ = [
     "Bounds",
@@ -70,6 +71,7 @@ __all__ = [
     "RidgeClassifier",
     "RidgeClassifierCV",
     "SCAD",
+    "StabilitySelection",
     "TweedieRegressor",
     "__version__",
     "enet_path",
@@ -81,6 +83,7 @@ __all__ = [
 
 # where names live that are not in fastreg.linear
 _HOMES = {
+    "StabilitySelection": "fastreg.stability",
     **dict.fromkeys(["__version__", "show_versions"], "fastreg._versions"),
     **dict.fromkeys(
         [

@@ -76,6 +76,9 @@ ROBUST = [
     Estimator("QuantileRegressor", {"alpha": 0.05, "quantile": 0.4}),
 ]
 
+# transformers that choose features; scikit-learn has none of their names
+SELECTORS = [Estimator("StabilitySelection", {"n_subsamples": 4, "alphas": [0.1, 0.01]})]
+
 # networks; scikit-learn has no cross-validated ones
 NETWORKS = [
     Estimator("MLPClassifier", {"hidden_layer_sizes": (8,), "max_iter": 30}),

@@ -24,7 +24,7 @@ class Path:
 
     ``coefs`` (K, p) or (K, T, p), or a sparse (K, p); gaps and primals in the units of the objective; ``null`` is the
     objective at 0, which tolerances refer to. ``violations``, where a solver has them: the largest distance of a
-    gradient from the subdifferential, in the units of X̃.
+    gradient from the subdifferential, in the units of X̃. ``df``, where somebody asked for them: degrees of freedom.
     """
 
     alphas: np.ndarray
