@@ -4,7 +4,7 @@ A ``Work`` says what is to be solved, ``problem`` turns it into arrays. Data are
 files (never committed), so that every process reads the same bits and its peak memory is not that of the
 maker. Dense simulated columns are AR(1) with correlation 0.5, sparse ones have density 1e-3 and values
 |N(0,1)| + 0.1; the truth has 50 (sparse: 200) coefficients of +-U(0.5, 1.5); y = Xw + noise of sd(Xw)/3 + 1,
-then standardised; labels are 1 with probability 1 / (1 + exp(-2 y)).
+then standardised; labels are 1 with probability 1 / (1 + exp(-2 y)), counts and amounts (L8) have mean exp(y / 2).
 """
 
 from dataclasses import dataclass, replace
@@ -15,11 +15,12 @@ import scipy.sparse as sp
 
 SIZES = {
     "L1": (100_000, 500), "L2": (500, 20_000), "L3": (20_000, 200_000),
-    "L5a": (20_000, 500), "L5b": (500, 20_000), "L5c": (20_000, 200_000),
+    "L5a": (20_000, 500), "L5b": (500, 20_000), "L5c": (20_000, 200_000), "L8": (300_000, 100),
+    "L8gamma": (300_000, 100),
 }  # fmt: skip
 QUICK_SIZES = {
     "L1": (5_000, 100), "L2": (100, 2_000), "L3": (2_000, 10_000),
-    "L5a": (2_000, 100), "L5b": (100, 2_000), "L5c": (2_000, 10_000),
+    "L5a": (2_000, 100), "L5b": (100, 2_000), "L5c": (2_000, 10_000), "L8": (20_000, 50), "L8gamma": (20_000, 50),
 }  # fmt: skip
 SPARSE = ("L3", "L5c")
 SIMULATED = tuple(SIZES)
@@ -33,7 +34,8 @@ class Work:
     ----------
     name, title : str
     family : str
-        "single", "path", "cv", "ridge", "loo" or "logistic": the function of a rival that solves it.
+        "single", "path", "cv", "ridge", "loo", "logistic", "poisson" or "gamma": the function of a rival that
+        solves it.
     data : str
         Data set.
     alpha_ratio : float
@@ -91,6 +93,12 @@ def _works():
         Work("L7logit", "logistic, C=1", "logistic", "breast_cancer", 1.0, l1_ratio=0.0, fit_intercept=True,
              asked=((0.35, "sklearn"),)),
         Work("L7logit1", "L1 logistic, C=1", "logistic", "breast_cancer", 1.0, fit_intercept=True, asked=best(0.4)),
+        Work("L5ci", "sparse L1 logistic, intercept, alpha_max/20", "logistic", "L5c", 0.05, fit_intercept=True,
+             asked=best(0.3)),
+        Work("L8", "Poisson elastic net 0.5, alpha_max/20", "poisson", "L8", 0.05, l1_ratio=0.5, fit_intercept=True,
+             asked=best(0.6)),
+        Work("L8gamma", "Gamma elastic net 0.5, alpha_max/20", "gamma", "L8gamma", 0.05, l1_ratio=0.5,
+             fit_intercept=True, asked=best(0.6)),
         Work("L6a", "ridge, alpha 1", "ridge", "L1", 1.0, l1_ratio=0.0,
              asked=((1.0, "sklearnex"), (0.75, "bare")), either=True),
         Work("L6b", "ridge, leave-one-out, 50 alphas 1e-2..1e6", "loo", "L1", n_alphas=50, l1_ratio=0.0,
@@ -187,6 +195,8 @@ def problem(work, cache, *, quick=False, threads=1):
         columns = y.T if y.ndim == 2 else [y]
         if work.family == "logistic":  # the gradient at the null model
             columns = [y - (y.mean() if work.fit_intercept else 0.5)]
+        elif work.family == "gamma":
+            columns = [y / y.mean()]
         alphas = np.array([grid * alpha_max(X, c, work.l1_ratio, work.fit_intercept) for c in columns])
         alphas = alphas if y.ndim == 2 else alphas[0]
     return Problem(X, y, alphas, work.l1_ratio, work.fit_intercept, work.folds, threads)
@@ -202,6 +212,10 @@ def load(name, cache, *, quick=False):
             X, y = (simulate_sparse if name in SPARSE else simulate_dense)(n, p, seed=SIMULATED.index(name))
             if name.startswith("L5"):
                 y = (np.random.default_rng(0).random(n) < 1.0 / (1.0 + np.exp(-2.0 * y))).astype(np.float64)
+            elif name == "L8":
+                y = np.random.default_rng(0).poisson(np.exp(0.5 * y)).astype(np.float64)
+            elif name == "L8gamma":
+                y = np.exp(0.5 * y) * np.random.default_rng(0).gamma(2.0, 0.5, n)
         else:
             X, y = REAL[name]()
         if sp.issparse(X):

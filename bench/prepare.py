@@ -45,6 +45,8 @@ def least_work(work, task):
     flops = {
         "single": 2.0 * n * p,
         "logistic": 2.0 * n * p,
+        "poisson": 2.0 * n * p,
+        "gamma": 2.0 * n * p,
         "path": min(gram, 2.0 * n * p * alphas),
         "cv": gram,
         "ridge": gram,

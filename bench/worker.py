@@ -65,6 +65,14 @@ def judge(work, task, answers, reference):
                 )
             )
             continue
+        if work.family in ("poisson", "gamma"):
+            strengths = float(l1[0]), float(l2[0])
+            gaps.append(
+                objective.log_link_gap(
+                    work.family, task.X, one.y, coefs, intercepts, *strengths, fit_intercept=one.fit_intercept
+                )
+            )
+            continue
         gaps.append(
             np.max(objective.relative_gaps(task.X, one.y, coefs, intercepts, l1, l2, fit_intercept=one.fit_intercept))
         )

@@ -1,5 +1,7 @@
 """fastreg itself, through its public estimators."""
 
+from functools import partial
+
 import numpy as np
 
 import fastreg
@@ -24,6 +26,13 @@ def logistic(X, y, problem, tol):
         C=1.0 / (problem.alpha * len(y)), l1_ratio=problem.l1_ratio, fit_intercept=problem.fit_intercept, tol=tol,
         max_iter=1000,
     ).fit(X, y)  # fmt: skip
+    return model.coef_, model.intercept_
+
+
+def log_link(X, y, problem, tol, estimator):
+    model = estimator(
+        alpha=problem.alpha, l1_ratio=problem.l1_ratio, fit_intercept=problem.fit_intercept, tol=tol, max_iter=1000
+    ).fit(X, y)
     return model.coef_, model.intercept_
 
 
@@ -67,7 +76,9 @@ def loo(X, y, problem, tol):
 RIVALS = [
     Rival(
         "fastreg", "fastreg", "fastreg",
-        {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo, "logistic": logistic},
+        {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo, "logistic": logistic,
+         "poisson": partial(log_link, estimator=fastreg.PoissonRegressor),
+         "gamma": partial(log_link, estimator=fastreg.GammaRegressor)},
         {"default": _grid(4, 5, 6, 7, 8), "ridge": (None,), "loo": (None,)},
     ),
 ]  # fmt: skip

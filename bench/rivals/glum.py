@@ -1,5 +1,7 @@
 """glum: iteratively reweighted least squares with coordinate descent inside."""
 
+from functools import partial
+
 from glum import GeneralizedLinearRegressor
 
 from . import Rival
@@ -23,6 +25,10 @@ def logistic(X, y, problem, tol):
     return _fit(X, y, problem, tol, problem.alpha, solver, "binomial")
 
 
+def log_link(X, y, problem, tol, family):
+    return _fit(X, y, problem, tol, problem.alpha, "irls-cd", family)
+
+
 def ridge(X, y, problem, tol):
     return _fit(X, y, problem, tol, problem.alpha / len(y), "irls-ls")
 
@@ -30,8 +36,9 @@ def ridge(X, y, problem, tol):
 WIDE = "makes a Hessian of the active columns squared"
 RIVALS = [
     Rival(
-        "glum", "glum", "glum", {"single": single, "ridge": ridge, "logistic": logistic},
+        "glum", "glum", "glum", {"single": single, "ridge": ridge, "logistic": logistic,
+         "poisson": partial(log_link, family="poisson"), "gamma": partial(log_link, family="gamma")},
         {"default": tuple(10.0**-k for k in range(3, 12))},
-        skips=dict.fromkeys(("L3", "L6c", "L5b", "L5c"), WIDE),
+        skips=dict.fromkeys(("L3", "L6c", "L5b", "L5c", "L5ci"), WIDE),
     ),
 ]  # fmt: skip

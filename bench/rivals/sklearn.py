@@ -106,7 +106,7 @@ RIVALS = [
     Rival(
         "sklearn-newton", "scikit-learn", "sklearn.linear_model",
         {"logistic": partial(logistic, solver="newton-cholesky")}, EXACT,
-        skips=dict.fromkeys(("L5a", "L5b", "L5c", "L7logit1"), "has no L1 penalty"),
+        skips=dict.fromkeys(("L5a", "L5b", "L5c", "L5ci", "L7logit1"), "has no L1 penalty"),
     ),
     Rival("sklearn-saga", "scikit-learn", "sklearn.linear_model", {"logistic": saga}, EXACT),
     Rival(
