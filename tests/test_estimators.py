@@ -32,8 +32,6 @@ MORE = {
     "upper",
     "standardize",
     "rule",
-    "adaptive",
-    "relax",
     "fit_intercept",
     "dense_output",
     "tol",

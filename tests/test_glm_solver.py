@@ -180,6 +180,38 @@ def test_many_columns_under_ridge(make, fit_intercept):
     assert not fit_intercept or slope < 1e-10
 
 
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.99, 1 - 1e-6])
+@pytest.mark.parametrize("name", ["poisson", "tweedie"])
+def test_rows_whose_curvature_vanishes(name, l1_ratio):
+    """Rates of 0 are a small share of all curvature, and all of it for the columns that predict them."""
+    X, y = data(name, n=30, p=70)
+    path = solve_glm(Design(X), LOSSES[name], y, np.array([1e-3]), FeatureL1L2(70, l1_ratio), tol=1e-8, max_iter=40)
+    assert path.converged.all()
+
+
+@pytest.mark.parametrize("way", ["one loop", "steps"])
+def test_a_little_l2_on_equal_columns(way, monkeypatch):
+    """A violation far below l1 is a large gap there, at scale 1."""
+    if way == "steps":
+        monkeypatch.setattr(prox_newton, "ELEMENTS", 0)
+    design = Design(np.array([[-1.0, 1.0, -1.0]]), fit_intercept=False)
+    penalty = FeatureL1L2(3, 1 - 1e-6)
+    path = solve_glm(design, Logistic(), np.array([0.8]), np.array([3e-4]), penalty, tol=1e-8)
+    assert path.converged.all()
+
+
+def test_intercept_in_units_of_y():
+    """It arrives with the first steps, however large y is."""
+    X, y = data("squared", n=5, p=70)
+    fits = [
+        solve_glm(Design(X), Squared(), size * y, np.array([size * 1e-2]), FeatureL1L2(70), tol=1e-8)
+        for size in (1.0, 1e6)
+    ]
+    assert fits[1].converged.all()
+    assert fits[1].n_iters[0] <= fits[0].n_iters[0] + 2
+    np.testing.assert_allclose(fits[1].intercepts, 1e6 * fits[0].intercepts, rtol=1e-6)
+
+
 def test_squared_is_least_squares():
     X, y = data("squared")
     penalty, alphas = FeatureL1L2(X.shape[1], 0.5), np.array([0.1, 0.01])

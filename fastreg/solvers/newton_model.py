@@ -57,6 +57,7 @@ class Predictor:
             low, high = (self.b, high) if slope < 0 else (low, self.b)
             total = float(self.h.sum())
             step = -slope / total if total > 0 else -np.copysign(np.inf, slope)
+            reach = max(reach, abs(slope) / self.loss.lipschitz)  # no step that short goes too far
             b = self.b + min(max(step, -reach), reach)
             reach *= 2
             if not low < b < high:
@@ -68,7 +69,10 @@ class Predictor:
 
     def model(self):
         """(h, u) of the quadratic model, each with the sum it has: curvatures that no division suffers from."""
-        h = np.maximum(self.h, FLAT * np.abs(self.g))
+        least = FLAT * np.abs(self.g)
+        if np.isfinite(self.loss.lipschitz):  # slopes may have the units of y, curvatures do not
+            least = np.minimum(least, self.loss.lipschitz * self.s)
+        h = np.maximum(self.h, least)
         positive = h > 0
         if not positive.all():  # rows of weight 0, or beyond the reach of floating point
             h[~positive] = 1e-8 * h.sum() / len(h) if positive.any() else 1.0

@@ -108,7 +108,8 @@ class ProxNewton(WorkingSet):
                     u = self._uncorrelated(u, state.model()[0], free)
                 elif design.fit_intercept:
                     u = u - curved * (u.sum() / H)
-        self.exact_v = not len(free)
+        # the correction is rounding, unless the intercept is still on its way
+        self.exact_v = not len(free) and not abs(state.g.sum()) > 1e-10 * np.abs(state.g).sum()
         self.u = u
         self.v = design.xt(u) if self.v is not None or "mean" in design.__dict__ else design.first_xt(u)
 
@@ -122,16 +123,20 @@ class ProxNewton(WorkingSet):
     def _uncorrelated(self, u, h, free):
         """u less h∘(X̃_F c + c_0): no sum, no correlation with the columns."""
         design, H = self.design, float(h.sum())
+        first, total = u, 0.0
         for _ in range(2):  # the second for rounding
             G, mean = design.reweighted(h / H, free)
             U = float(u.sum()) / H if design.fit_intercept else 0.0
             if design.fit_intercept:
                 G = G - np.outer(mean, mean)
             c = np.linalg.lstsq(G, design.xt(u, free) / H - mean * U, rcond=1e-12)[0]
-            fit = design.xw(c, free)
+            total = total + design.xw(c, free)
             if design.fit_intercept:
-                fit += U - dot(mean, c)
-            u = u - h * fit
+                total += U - dot(mean, c)
+            # up to 1 no loss leaves its conjugate's domain: rows that these columns alone predict come to be at its end
+            size = np.abs(total)
+            total = np.where((size > 1) & (size < 1 + 1e-9), np.sign(total), total)
+            u = first - h * total
         return u
 
     def _gap(self, alpha):
@@ -147,12 +152,27 @@ class ProxNewton(WorkingSet):
                 return float(np.where(wrong > 0, wrong**2 / (2 * size), 0).sum()), primal
         norm = np.sqrt(self.design.sq_norms * dot(theta, self.u[some]))
         charged = np.where(alpha * penalty.l1_ratio * penalty.factor > 0, 1e-15, 1e-9) * norm
-        scale, charge, extra = penalty.dual_charge(self.v, self.coef, alpha, charged)
-        conjugate = dot(state.s[some], self.loss.conjugate(-scale * theta, state.y[some]))
-        dual = -conjugate - charge - scale * dot(self.u, state.offset)
-        if not np.isfinite(dual):  # the correction left the conjugate's domain; 0 is in it
-            dual, extra = -dot(state.s[some], self.loss.conjugate(0 * theta, state.y[some])), 0.0
-        return max(primal - dual, 0.0) + extra, primal
+        # the residual as it is, and, where l2 is small, at the scale that is feasible for the problem augmented by l2
+        trials = [penalty.dual_charge(self.v, self.coef, alpha, charged)]
+        if 0 < penalty.l1_ratio < 1:
+            scale = self._augmented(alpha)
+            factor, charge, extra = penalty.dual_charge(scale * self.v, self.coef, alpha, charged)
+            trials += [(scale, charge, extra)] if factor == 1 else []
+        best = max(primal, 0.0)  # nothing is below 0
+        s, y, across = state.s[some], state.y[some], dot(self.u, state.offset)
+        for scale, charge, extra in trials:
+            dual = -dot(s, self.loss.conjugate(-scale * theta, y)) - charge - scale * across
+            if dual > -np.inf:  # the correction may have left the conjugate's domain
+                best = min(best, max(primal - dual, 0.0) + extra)
+        return best, primal
+
+    def _augmented(self, alpha):
+        """Scale at which the residual is feasible where l2 counts as rows of X, in [0, 1]."""
+        penalty = self.penalty
+        l1, l2 = alpha * penalty.l1_ratio * penalty.factor, alpha * (1 - penalty.l1_ratio) * penalty.factor
+        rest = np.abs(self.v - l2 * self.coef)
+        over = (rest > l1) & (l2 > 0)
+        return float((l1[over] / rest[over]).min(initial=1.0))
 
     def _step(self, alpha, goal, far=False, near=0.0):
         """One prox-Newton step on the set; returns the decrease that the model predicted."""
@@ -204,10 +224,14 @@ class ProxNewton(WorkingSet):
             self.steps += steps
             self.exact_v = self.fresh = False
             return decrease
+        last = np.inf
         for _ in range(limit):
             decrease = self._step(alpha, 0.1 * goal, far, near)
             if decrease <= goal:
                 break
+            if decrease > 0.1 * last:  # the model is to blame: where few rows matter, a share of all says nothing
+                near = 0.0
+            last = decrease
         return decrease
 
     def _begin(self, alpha, target, max_iter, whole):
@@ -263,20 +287,23 @@ class ProxNewton(WorkingSet):
             self._begin_small(alpha, target, max_iter) if small else self._begin(alpha, target, max_iter, whole)
         )
         idle = 0  # rounds that bring nothing: rounding has the last word
+        near = NEAR
         while (gap > target or not self.fresh) and self.steps < max_iter and idle < 3:
             promise, joined = 0.0, 0
             if gap > target:
                 distant = gap > FAR * self.null and not small
                 far = distant and self.block.samples()
                 goal = 0.3 * target if whole else max(0.1 * gap, 0.3 * target)
+                goal *= 0.01**idle  # the gap may fall long after the objective has
                 limit = (2 if far else max_iter - self.steps) if whole else (1 if distant else 3)
-                promise = self._newton(alpha, goal, limit, far, max(0.5 * target / gap, NEAR))
+                promise = self._newton(alpha, goal, limit, far, near and max(0.5 * target / gap, near))
             self._refresh(alpha, gap <= target or promise <= min(goal, target))
             before = gap
             gap, primal = self._gap(alpha)
             if not whole and gap > target:
                 self._prune(l1, 0)
                 joined = self._admit(l1 * (1 + 1e-12))
+            near = NEAR if joined or gap < 0.5 * before else 0.0
             idle = 0 if gap < 0.5 * before or joined or promise > 1e-12 * self.null else idle + 1
         self.last = alpha
         return gap, primal, max(1, self.steps)

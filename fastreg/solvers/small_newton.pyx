@@ -37,6 +37,7 @@ cdef struct Small:
     bint intercept
     fr_loss loss
     const double *params
+    double lipschitz                # of the loss, or so much that it makes no difference
     const double *y
     const double *s
     const double *offset
@@ -76,7 +77,7 @@ cdef double gram(Small *S) noexcept nogil:
     cdef double H = 0, t
     cdef fr_source src
     for i in range(n):
-        t = max(S.h[i], FLAT * fabs(S.g[i]))
+        t = max(S.h[i], min(FLAT * fabs(S.g[i]), S.lipschitz * S.s[i]))
         S.curved[i] = t
         H += t
         flat += not t > 0
@@ -237,6 +238,7 @@ cdef class SmallNewton:
         cdef cnp.ndarray factor = penalty.factor, lower = penalty.lower, upper = penalty.upper
         S.n, S.p, S.mp = n, p, (p + kernels.mr - 1) // kernels.mr * kernels.mr
         S.intercept, S.loss, S.params = fit_intercept, loss.f64, loss.params
+        S.lipschitz = min(loss.lipschitz, 1e300)
         S.y, S.s = <const double *> cnp.PyArray_DATA(y), <const double *> cnp.PyArray_DATA(weights)
         S.offset, S.Z = <const double *> cnp.PyArray_DATA(offset), <const double *> cnp.PyArray_DATA(Z)
         cdef cnp.ndarray space = np.empty(7 * n + 4 * p + p * p + S.mp * (S.mp + PANEL) + 8)
