@@ -20,6 +20,13 @@ TEXTS = {
     "criterion": """criterion_, df_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
         Only with 'aic', 'bic' and 'ebic', which set no `mse_path_`: the criterion (inf where left out) and the degrees
         of freedom, the number of coefficients or, with an L2 part, the trace of the hat matrix.""",
+    "adaptive": """adaptive : {'own', 'ridge'} or None, default=None
+        Divide the penalty of each feature by the size of its coefficient in a first fit (as a share of the largest):
+        'own' is a fit with these same parameters, whose zeros stay zeros, 'ridge' one with ``l1_ratio=0``. The gap is
+        that of the second fit.""",
+    "relax": """relax : float, default=1.0
+        Below 1, the coefficients are ``relax`` times those of the penalised fit plus ``1 - relax`` times those of a fit
+        without penalty on the features that it selected (bounds hold). The gap is that of the penalised fit.""",
     "fitted": """n_features_in_, feature_names_in_
         As in scikit-learn.""",
 }

@@ -32,6 +32,8 @@ MORE = {
     "upper",
     "standardize",
     "rule",
+    "adaptive",
+    "relax",
     "fit_intercept",
     "dense_output",
     "tol",

@@ -121,6 +121,78 @@ def test_degrees_of_freedom_of_a_path():
     assert glm_path(X, y, "squared", alphas=3).df is None
 
 
+TIGHT = {"tol": 1e-10, "max_iter": 10000}
+
+
+def classes_of(y, classes):
+    return y if classes is None else np.digitize(y, [0.5] if classes == 2 else [-0.5, 1.5])
+
+
+def penalised(classes, **kwargs):
+    if classes is None:
+        return ElasticNet(alpha=0.1, **{"l1_ratio": 0.9, **kwargs}, **TIGHT)
+    return LogisticRegression(C=0.1, **{"l1_ratio": 0.9, **kwargs}, **TIGHT)
+
+
+each_kind = pytest.mark.parametrize("classes", [None, 2, 3])
+
+
+@each_kind
+@pytest.mark.parametrize("adaptive", ["own", "ridge"])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_adaptive_is_two_fits(classes, adaptive, standardize):
+    X, y = data()
+    y, v = classes_of(y, classes), np.random.default_rng(1).uniform(0.5, 2, 120)
+    kwargs = {"penalty_factor": np.r_[0.0, np.ones(10), 2.0], "upper": 0.8, "standardize": standardize}
+    first = penalised(classes, **kwargs, **({"l1_ratio": 0.0} if adaptive == "ridge" else {})).fit(X, y, v)
+    scale = np.sqrt(np.cov(X.T, aweights=v, ddof=0).diagonal()) if standardize else 1.0
+    size = np.linalg.norm(np.atleast_2d(first.coef_) * scale, axis=0)
+    size /= size[1:].max()
+    size[0] = 1
+    upper = np.where(size > 0, 0.8, 0)
+    by_hand = {**kwargs, "penalty_factor": kwargs["penalty_factor"] / np.where(size > 0, size, 1), "upper": upper}
+    second = penalised(classes, **by_hand, lower=np.where(size > 0, -np.inf, 0)).fit(X, y, v)
+    model = penalised(classes, adaptive=adaptive, **kwargs).fit(X, y, v)
+    np.testing.assert_allclose(model.coef_, second.coef_, atol=2e-5)
+    assert model.converged_
+    plain = penalised(classes, **kwargs).fit(X, y, v)
+    assert np.count_nonzero(model.coef_) <= np.count_nonzero(plain.coef_)
+
+
+@each_kind
+def test_relaxed_fits_are_blends(classes):
+    X, y = data()
+    y, v = classes_of(y, classes), np.random.default_rng(1).uniform(0.5, 2, 120)
+    kwargs = {"penalty_factor": np.r_[2.0, np.ones(11)], "standardize": True, "lower": -0.9}
+    plain = penalised(classes, **kwargs).fit(X, y, v)
+    support = np.flatnonzero(np.atleast_2d(plain.coef_).any(axis=0))
+    assert 0 < len(support) < 12
+    if classes is None:
+        refit = ElasticNet(alpha=0.0, lower=-0.9, **TIGHT).fit(X[:, support], y, v)
+    else:
+        refit = LogisticRegression(C=np.inf, lower=-0.9, **TIGHT).fit(X[:, support], y, v)
+    for relax in (1.0, 0.3, 0.0):
+        model = penalised(classes, relax=relax, **kwargs).fit(X, y, v)
+        expected = relax * plain.coef_[..., support] + (1 - relax) * refit.coef_
+        np.testing.assert_allclose(model.coef_[..., support], expected, atol=1e-3 if classes else 1e-6)
+        assert np.count_nonzero(np.delete(model.coef_, support, axis=-1)) == 0
+        intercept = relax * plain.intercept_ + (1 - relax) * refit.intercept_
+        np.testing.assert_allclose(model.intercept_, intercept, atol=1e-3 if classes else 1e-6)
+        assert model.dual_gap_ == pytest.approx(plain.dual_gap_)
+
+
+def test_stages_of_nothing_and_of_several_targets():
+    X, y = data()
+    for kwargs in ({"adaptive": "own"}, {"relax": 0.0}, {"adaptive": "ridge", "relax": 0.5}):
+        assert not Lasso(alpha=1e3, **kwargs).fit(X, y).coef_.any()
+        assert not LogisticRegression(C=1e-6, l1_ratio=1.0, **kwargs).fit(X, y > 0).coef_.any()
+        with pytest.raises(ValueError, match="single target"):
+            Lasso(**kwargs).fit(X, np.column_stack([y, y]))
+        Lasso(**kwargs).fit(X, y[:, None])
+    with pytest.raises(ValueError, match="relax"):
+        Lasso(relax=2.0).fit(X, y)
+
+
 def test_stability_by_hand():
     """Frequencies are those of refits on the rows of each half."""
     X, y = data(60, 10)

@@ -11,9 +11,12 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from fastreg._validation import check_fit_data, check_params
+from fastreg._docs import documented
+from fastreg._stages import STAGE_CONSTRAINTS, adapt, on_support
+from fastreg._validation import check_finite_solution, check_fit_data, check_params
 from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
 from fastreg.losses import Logistic, Softmax
+from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_glm, solve_multinomial
 
 
@@ -24,6 +27,7 @@ def _plain_labels(y):
     return y.dtype.kind in "iub" or (y.dtype.kind == "f" and np.isfinite(y.sum()) and bool((y == np.trunc(y)).all()))
 
 
+@documented
 class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
     """Logistic regression, multinomial for more than two classes, with L1 and L2 penalties.
 
@@ -72,6 +76,8 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
     standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation. `coef_` comes back
         in the units of X.
+    {adaptive}
+    {relax}
 
     Attributes
     ----------
@@ -99,22 +105,26 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
     array([0, 0])
     """
 
-    _parameter_constraints: dict = {
-        "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None, Hidden(StrOptions({"deprecated"}))],
-        "C": [Interval(Real, 0, None, closed="right")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
-        "dual": ["boolean"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "fit_intercept": ["boolean"],
-        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-        "random_state": ["random_state"],
-        "solver": [StrOptions({"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"})],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "n_jobs": [None, Integral],
-    } | EXTRA_CONSTRAINTS
+    _parameter_constraints: dict = (
+        {
+            "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None, Hidden(StrOptions({"deprecated"}))],
+            "C": [Interval(Real, 0, None, closed="right")],
+            "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+            "dual": ["boolean"],
+            "tol": [Interval(Real, 0, None, closed="left")],
+            "fit_intercept": ["boolean"],
+            "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
+            "class_weight": [dict, StrOptions({"balanced"}), None],
+            "random_state": ["random_state"],
+            "solver": [StrOptions({"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"})],
+            "max_iter": [Interval(Integral, 0, None, closed="left")],
+            "verbose": ["verbose"],
+            "warm_start": ["boolean"],
+            "n_jobs": [None, Integral],
+        }
+        | EXTRA_CONSTRAINTS
+        | STAGE_CONSTRAINTS
+    )
 
     _no_end = (
         "The classes are separated perfectly, and without a penalty larger coefficients separate them better still: "
@@ -142,6 +152,8 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         lower=None,
         upper=None,
         standardize=False,
+        adaptive=None,
+        relax=1.0,
     ):
         self.penalty = penalty
         self.C = C
@@ -161,6 +173,8 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         self.lower = lower
         self.upper = upper
         self.standardize = standardize
+        self.adaptive = adaptive
+        self.relax = relax
 
     def _strength(self):
         """(C, l1_ratio), the deprecated `penalty` understood."""
@@ -212,7 +226,22 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         X, y, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
         design, penalty = self._problem(X, weight, l1_ratio)
         shape = (X.shape[1],) if len(classes) == 2 else (len(classes), X.shape[1])
-        self._fit_one(design, y, coded, classes, C, penalty, offset, self._start(shape, penalty))
+        if self.adaptive is not None:
+            first = penalty
+            if self.adaptive == "ridge":
+                bounds = (penalty.lower, penalty.upper) if penalty.bounded else (None, None)
+                first = FeatureL1L2(penalty.p, 0.0, penalty.factor, *bounds)
+            path = self._solve(design, coded, len(classes), C, first, offset, None)
+            check_finite_solution(path.coefs[0], path.intercepts[0])
+            penalty = adapt(penalty, path.coefs[0], design.scale)
+        self._fit_one(design, coded, classes, C, penalty, offset, self._start(shape, penalty))
+        if self.relax < 1 and self.coef_.any():
+            support, part, free = on_support(design, self.coef_, penalty, weight)
+            coef, intercept, certificate = self.coef_, self.intercept_, (self.dual_gap_, self.n_iter_, self.converged_)
+            self._fit_one(part, coded, classes, np.inf, free, offset, None)
+            coef[:, support] = self.relax * coef[:, support] + (1 - self.relax) * self.coef_
+            self.coef_, self.intercept_ = coef, self.relax * intercept + (1 - self.relax) * self.intercept_
+            self.dual_gap_, self.n_iter_, self.converged_ = certificate
         return self
 
     def _check_data(self, X, y, sample_weight, offset):
@@ -236,18 +265,24 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
             raise ValueError(f"offset is for two classes, but y has {len(classes)}.")
         return X, y, coded, classes, sample_weight, weight, offset
 
-    def _fit_one(self, design, y, coded, classes, C, penalty, offset, start):
-        """Solve for one C and set the fitted attributes."""
-        alpha, K = 1.0 / (C * design.total_weight), len(classes)
-        grid, options = np.array([alpha]), {"tol": self.tol, "max_iter": max(1, self.max_iter), "coef_init": start}
+    def _solve(self, design, coded, n_classes, C, penalty, offset, start):
+        grid = np.array([1.0 / (C * design.total_weight)])
+        options = {"tol": self.tol, "max_iter": max(1, self.max_iter), "coef_init": start}
         with np.errstate(all="ignore"):  # overflow shows in the result
-            if K == 2:
-                path = solve_glm(design, Logistic(), coded, grid, penalty, offset=offset, **options)
-            else:
-                path = solve_multinomial(design, coded, K, grid, penalty, **options)
+            if n_classes == 2:
+                return solve_glm(design, Logistic(), coded, grid, penalty, offset=offset, **options)
+            return solve_multinomial(design, coded, n_classes, grid, penalty, **options)
+
+    def _fit_one(self, design, coded, classes, C, penalty, offset, start):
+        """Solve for one C and set the fitted attributes."""
+        path = self._solve(design, coded, len(classes), C, penalty, offset, start)
         self._set_coef(path.coefs[0], path.intercepts[0], classes, design.X.dtype)
         # no row on the wrong side, and nothing to stop the coefficients from growing
-        separated = alpha < 1e-8 / design.n and bool((self.predict(design.X) == y).all())
+        separated = False
+        if 1.0 / (C * design.total_weight) < 1e-8 / design.n:
+            raw = design.X @ self.coef_.T + self.intercept_ + (0.0 if offset is None else offset[:, None])
+            right = (raw[:, 0] > 0 if len(classes) == 2 else raw.argmax(axis=1)) == coded
+            separated = bool(right[design.weights > 0].all())
         self.n_iter_ = np.array([self._certify(path, separated, stacklevel=4)], dtype=np.int32)
 
     def _set_coef(self, coef, intercept, classes, dtype):

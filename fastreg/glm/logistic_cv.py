@@ -114,7 +114,7 @@ class LogisticRegressionCV(LogisticRegression):
     _parameter_constraints: dict = {
         name: constraint
         for name, constraint in LogisticRegression._parameter_constraints.items()
-        if name not in ("C", "l1_ratio", "warm_start", "penalty")
+        if name not in ("C", "l1_ratio", "warm_start", "penalty", "adaptive", "relax")
     } | {
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like", None, Hidden(StrOptions({"warn"}))],
@@ -213,7 +213,7 @@ class LogisticRegressionCV(LogisticRegression):
         self.Cs_, self.l1_ratios_ = Cs, ratios
         if self.rule in CRITERIA:
             i_ratio, i_C, start = self._by_criterion(design, coded, classes, Cs, penalties, offset)
-            self._fit_one(design, y, coded, classes, Cs[i_C], penalties[i_ratio], offset, start)
+            self._fit_one(design, coded, classes, Cs[i_C], penalties[i_ratio], offset, start)
             self.C_, self.l1_ratio_ = float(Cs[i_C]), float(ratios[i_ratio])
             return self
         split_params, score_params = self._routed(sample_weight, params)
@@ -246,7 +246,7 @@ class LogisticRegressionCV(LogisticRegression):
             C, ratio = Cs[i_C], ratios[i_ratio]
             start = coefs[:, i_ratio, i_C].mean(axis=0)
             start = start[0] if len(classes) == 2 else start
-            self._fit_one(design, y, coded, classes, C, penalties[i_ratio], offset, start)
+            self._fit_one(design, coded, classes, C, penalties[i_ratio], offset, start)
         else:
             best = [choose_score(score.T[None], Cs) for score in scores]
             at = [(k, i_ratio, i_C) for k, (i_C, i_ratio) in enumerate(best)]

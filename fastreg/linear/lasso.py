@@ -6,12 +6,16 @@ import numpy as np
 from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from fastreg._validation import check_fit_data, check_params, check_sample_weight
-from fastreg.linear._base import SparseLinearRegressor, coef_dtype
+from fastreg._docs import documented
+from fastreg._stages import STAGE_CONSTRAINTS, adapt, on_support
+from fastreg._validation import check_finite_solution, check_fit_data, check_params, check_sample_weight
+from fastreg.linear._base import DEFAULT_MAX_ITER, SparseLinearRegressor, coef_dtype, warn_not_converged
 from fastreg.linear.paths import enet_path
 from fastreg.penalties.features import FeatureL1L2
+from fastreg.solvers import solve_path
 
 
+@documented
 class ElasticNet(SparseLinearRegressor):
     """Linear regression with an L1 and an L2 penalty.
 
@@ -55,6 +59,8 @@ class ElasticNet(SparseLinearRegressor):
     standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
         intercept: root mean square). `coef_` comes back in the units of X.
+    {adaptive}
+    {relax}
 
     Attributes
     ----------
@@ -91,7 +97,7 @@ class ElasticNet(SparseLinearRegressor):
         "lower": [Real, "array-like", None],
         "upper": [Real, "array-like", None],
         "standardize": ["boolean"],
-    }
+    } | STAGE_CONSTRAINTS
 
     path = staticmethod(enet_path)
 
@@ -113,6 +119,8 @@ class ElasticNet(SparseLinearRegressor):
         lower=None,
         upper=None,
         standardize=False,
+        adaptive=None,
+        relax=1.0,
     ):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -129,6 +137,8 @@ class ElasticNet(SparseLinearRegressor):
         self.lower = lower
         self.upper = upper
         self.standardize = standardize
+        self.adaptive = adaptive
+        self.relax = relax
 
     def fit(self, X, y, sample_weight=None, check_input=True):
         """Fit the model.
@@ -162,13 +172,53 @@ class ElasticNet(SparseLinearRegressor):
             sample_weight = check_sample_weight(sample_weight, X)
         n_features = X.shape[1]
         penalty = FeatureL1L2(n_features, self.l1_ratio, *self._bounds(n_features))
+        design = self._design(X, sample_weight)
+        if self.adaptive is not None:
+            penalty = self._adapted(design, y, penalty)
         coef_init = self._coef_init(y, penalty) if self.warm_start else None
-        self._fit_one_alpha(
-            self._design(X, sample_weight), y, self.alpha, penalty, coef_init=coef_init, dtype=coef_dtype(X)
-        )
+        self._fit_one_alpha(design, y, self.alpha, penalty, coef_init=coef_init, dtype=coef_dtype(X))
+        if self.relax < 1:
+            self._relaxed(design, y, penalty, sample_weight)
         return self
 
+    def _single_target(self, y, name):
+        if y.ndim == 2 and y.shape[1] > 1:
+            raise ValueError(f"{name} is for a single target, but y has {y.shape[1]}; fit them one by one.")
+        return y.ravel()
 
+    def _adapted(self, design, y, penalty):
+        """The penalty of the second stage."""
+        y = self._single_target(y, "adaptive")
+        first = penalty
+        if self.adaptive == "ridge":
+            bounds = (penalty.lower, penalty.upper) if penalty.bounded else (None, None)
+            first = FeatureL1L2(penalty.p, 0.0, penalty.factor, *bounds)
+        options = {"tol": self.tol, "max_iter": self.max_iter or DEFAULT_MAX_ITER}
+        with np.errstate(all="ignore"):
+            path = solve_path(design, y, np.array([float(self.alpha)]), first, **options)
+        coef = path.dense_coefs()[0]
+        check_finite_solution(coef)
+        return adapt(penalty, coef, design.scale)
+
+    def _relaxed(self, design, y, penalty, sample_weight):
+        """Blend the coefficients with those of least squares on the support."""
+        y = self._single_target(y, "relax")
+        support, part, free = on_support(design, self.coef_, penalty, sample_weight)
+        if not len(support):
+            return
+        with np.errstate(all="ignore"):
+            path = solve_path(part, y, np.zeros(1), free, tol=self.tol, max_iter=self.max_iter or DEFAULT_MAX_ITER)
+        coef, intercept = path.dense_coefs()[0], path.intercepts[0]
+        check_finite_solution(coef, intercept)
+        if not path.converged[0]:
+            warn_not_converged(self, path.dual_gaps[0], path.null, path.n_iters[0])
+        dtype = self.coef_.dtype
+        self.coef_[support] = (self.relax * self.coef_[support] + (1 - self.relax) * coef).astype(dtype)
+        if self.fit_intercept:
+            self.intercept_ = dtype.type(self.relax * self.intercept_ + (1 - self.relax) * intercept)
+
+
+@documented
 class Lasso(ElasticNet):
     """Linear regression with an L1 penalty.
 
@@ -209,6 +259,8 @@ class Lasso(ElasticNet):
     standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
         intercept: root mean square). `coef_` comes back in the units of X.
+    {adaptive}
+    {relax}
 
     Attributes
     ----------
@@ -257,6 +309,8 @@ class Lasso(ElasticNet):
         lower=None,
         upper=None,
         standardize=False,
+        adaptive=None,
+        relax=1.0,
     ):
         self.alpha = alpha
         self.fit_intercept = fit_intercept
@@ -272,3 +326,5 @@ class Lasso(ElasticNet):
         self.lower = lower
         self.upper = upper
         self.standardize = standardize
+        self.adaptive = adaptive
+        self.relax = relax
