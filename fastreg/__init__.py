@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from fastreg._versions import __version__, show_versions
     from fastreg.glm import (
         GammaRegressor,
+        GeneralizedLinearClassifier,
+        GeneralizedLinearRegressor,
         HuberRegressor,
         LogisticRegression,
         LogisticRegressionCV,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
         lasso_path,
     )
     from fastreg.mlp import MLPClassifier, MLPClassifierCV, MLPRegressor, MLPRegressorCV, mlp_path
-    from fastreg.penalties import L1, L1L2, L2, MCP, SCAD, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative
+    from fastreg.penalties import L1, L1L2, L2, MCP, SCAD, SLOPE, Bounds, ExpAbs, GroupL1, MaxNorm, NonNegative
     from fastreg.stability import StabilitySelection
 
 __all__ = [
@@ -44,6 +46,8 @@ __all__ = [
     "ElasticNetCV",
     "ExpAbs",
     "GammaRegressor",
+    "GeneralizedLinearClassifier",
+    "GeneralizedLinearRegressor",
     "GroupL1",
     "HuberRegressor",
     "L1",
@@ -71,6 +75,7 @@ __all__ = [
     "RidgeClassifier",
     "RidgeClassifierCV",
     "SCAD",
+    "SLOPE",
     "StabilitySelection",
     "TweedieRegressor",
     "__version__",
@@ -88,6 +93,8 @@ _HOMES = {
     **dict.fromkeys(
         [
             "GammaRegressor",
+            "GeneralizedLinearClassifier",
+            "GeneralizedLinearRegressor",
             "HuberRegressor",
             "LogisticRegression",
             "LogisticRegressionCV",
@@ -100,7 +107,7 @@ _HOMES = {
     ),
     **dict.fromkeys(["MLPClassifier", "MLPClassifierCV", "MLPRegressor", "MLPRegressorCV", "mlp_path"], "fastreg.mlp"),
     **dict.fromkeys(
-        ["L1", "L1L2", "L2", "MCP", "SCAD", "Bounds", "ExpAbs", "GroupL1", "MaxNorm", "NonNegative"],
+        ["L1", "L1L2", "L2", "MCP", "SCAD", "SLOPE", "Bounds", "ExpAbs", "GroupL1", "MaxNorm", "NonNegative"],
         "fastreg.penalties",
     ),
 }

@@ -24,6 +24,7 @@ __all__ = [
     "check_bounds",
     "check_finite_solution",
     "check_fit_data",
+    "check_groups",
     "check_params",
     "check_path_data",
     "check_predict_data",
@@ -171,6 +172,37 @@ def check_bounds(n_features, penalty_factor=None, lower=None, upper=None, positi
         if not (upper >= 0).all():
             raise ValueError("upper must be >= 0 for every feature: a coefficient of zero must be allowed.")
     return penalty_factor, lower, upper
+
+
+def check_groups(groups, n_features):
+    """Check groups of features.
+
+    Parameters
+    ----------
+    groups : None, int or array-like of shape (n_features,)
+        A label for each feature, or the size of groups of neighbours (the last may be smaller).
+    n_features : int
+
+    Returns
+    -------
+    None or ndarray of int of shape (n_features,)
+        From 0 on.
+
+    Raises
+    ------
+    ValueError
+        Another length, or a size below 1.
+    """
+    if groups is None:
+        return None
+    if isinstance(groups, numbers.Integral):
+        if groups < 1:
+            raise ValueError(f"groups must be at least 1 if it is the size of all groups, got {groups}.")
+        return np.arange(n_features) // groups
+    labels = np.asarray(groups)
+    if labels.shape != (n_features,):
+        raise ValueError(f"groups has shape {labels.shape}, but X has {n_features} features; pass a label for each.")
+    return np.unique(labels, return_inverse=True)[1]
 
 
 def check_alphas(alphas):

@@ -156,7 +156,8 @@ cdef class Huber(Loss):
         return self.params[0]
 
     def conjugate(self, u, y):
-        return np.where(np.abs(u) <= self.epsilon, u * (0.5 * u + y), np.inf)
+        inside = np.abs(u) <= self.epsilon * (1 + 1e-12)        # a weighted slope divided by its weight is rounded
+        return np.where(inside, u * (0.5 * u + y), np.inf)
 
     def null_raw(self, y, weight):
         low, high = float(np.min(y)), float(np.max(y))

@@ -79,6 +79,12 @@ ROBUST = [
 # transformers that choose features; scikit-learn has none of their names
 SELECTORS = [Estimator("StabilitySelection", {"n_subsamples": 4, "alphas": [0.1, 0.01]})]
 
+# any loss with any penalty; scikit-learn has none such
+GENERALIZED = [
+    Estimator("GeneralizedLinearRegressor", {"alpha": 0.1}),
+    Estimator("GeneralizedLinearClassifier", {"alpha": 0.02}),
+]
+
 # networks; scikit-learn has no cross-validated ones
 NETWORKS = [
     Estimator("MLPClassifier", {"hidden_layer_sizes": (8,), "max_iter": 30}),

@@ -232,7 +232,7 @@ def test_path_is_single_fits(loss):
 def test_path_says_what_is_wrong():
     X, y = data(LOGISTIC)
     with pytest.raises(ValueError, match="curvature"):
-        glm_path(X, y, "huber")
+        glm_path(X, y, "absolute")
     with pytest.raises(ValueError, match="offset has shape"):
         glm_path(X, y, offset=[1.0])
     with pytest.raises(ValueError, match="Logistic loss takes"):

@@ -1,5 +1,6 @@
 """Generalised linear models."""
 
+from fastreg.glm.generalized import GeneralizedLinearClassifier, GeneralizedLinearRegressor
 from fastreg.glm.logistic import LogisticRegression
 from fastreg.glm.logistic_cv import LogisticRegressionCV
 from fastreg.glm.path import glm_path
@@ -8,6 +9,8 @@ from fastreg.glm.robust import HuberRegressor, QuantileRegressor
 
 __all__ = [
     "GammaRegressor",
+    "GeneralizedLinearClassifier",
+    "GeneralizedLinearRegressor",
     "HuberRegressor",
     "LogisticRegression",
     "LogisticRegressionCV",

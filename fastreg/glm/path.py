@@ -8,18 +8,28 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval
 
-from fastreg._validation import check_alphas, check_arguments, check_bounds, check_finite_solution, check_path_data
+from fastreg._validation import (
+    check_alphas,
+    check_arguments,
+    check_bounds,
+    check_finite_solution,
+    check_groups,
+    check_path_data,
+)
 from fastreg.design import Design
 from fastreg.glm._base import EXTRA_CONSTRAINTS
-from fastreg.losses import Gamma, Logistic, Poisson, Squared, Tweedie, get_loss
+from fastreg.glm.generalized import CONSTRAINTS, smooth
 from fastreg.model_selection import degrees_of_freedom
 from fastreg.penalties.features import FeatureL1L2
+from fastreg.penalties.linear import feature_penalty, linear_penalty
 from fastreg.solvers import glm_alpha_grid, solve_glm
 
 _CONSTRAINTS = {
     "l1_ratio": [Interval(Real, 0, 1, closed="both")],
     "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
     "eps": [Interval(Real, 0, None, closed="neither")],
+    "penalty": CONSTRAINTS["penalty"],
+    "groups": CONSTRAINTS["groups"],
     "fit_intercept": ["boolean"],
     "tol": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -32,12 +42,14 @@ def glm_path(
     y,
     loss="logistic",
     *,
+    penalty=None,
     l1_ratio=1.0,
     alphas=100,
     eps=1e-3,
     sample_weight=None,
     offset=None,
     fit_intercept=True,
+    groups=None,
     penalty_factor=None,
     lower=None,
     upper=None,
@@ -52,16 +64,19 @@ def glm_path(
 
         sum_i s_i loss(x_i w + b + offset_i, y_i) + alpha sum_j f_j (l1_ratio |w_j| + (1 - l1_ratio) / 2 w_j^2)
 
-    subject to ``lower <= w <= upper``; f is `penalty_factor`.
+    subject to ``lower <= w <= upper``; f is `penalty_factor`. `penalty` puts another one in the place of L1 and L2.
 
     Parameters
     ----------
     X : array-like, dataframe or sparse of shape (n_samples, n_features)
     y : array-like of shape (n_samples,)
         Numbers; for the logistic loss from 0 to 1.
-    loss : {'logistic', 'poisson', 'gamma', 'tweedie', 'squared'} or one of these losses, default='logistic'
+    loss : {'logistic', 'poisson', 'gamma', 'tweedie', 'squared', 'huber'} or one of these losses, default='logistic'
         As in `fastreg.losses`, which has their parameters (``Tweedie(power=1.7)``).
+    penalty : penalty or str, default=None
+        As in `GeneralizedLinearRegressor`, with the alphas of the grid in place of its own. None is L1 and L2.
     l1_ratio : float, default=1.0
+        Share of L1 where `penalty` is None.
     alphas : int or array-like of shape (n_alphas,), default=100
         The grid, or its length: then it runs from the smallest alpha whose penalised coefficients are all 0 down to
         `eps` times that.
@@ -69,21 +84,24 @@ def glm_path(
     sample_weight : array-like of shape (n_samples,), default=None
     offset : array-like of shape (n_samples,), default=None
     fit_intercept : bool, default=True
+    groups : int or array-like of shape (n_features,), default=None
+        Of `GroupL1`: a label for each feature, or the size of groups of neighbours.
     penalty_factor, lower, upper, standardize
         As in `PoissonRegressor`.
     tol : float, default=1e-4
-        Relative duality gap of every fit.
+        Relative duality gap of every fit, or its estimate: see `GeneralizedLinearRegressor`.
     max_iter : int, default=100
         Most Newton steps for an alpha.
     df : bool, default=False
         Whether the path gets degrees of freedom (n_alphas,) in ``df``, without the intercept: the number of
-        coefficients or, with an L2 part, the trace of the hat matrix.
+        coefficients or, with an L2 part, the trace of the hat matrix. Not for other penalties.
 
     Returns
     -------
     fastreg.solvers.Path
         With ``alphas``, decreasing, ``coefs`` (n_alphas, n_features), and ``intercepts``, ``dual_gaps``, ``primals``
         (the objectives), ``n_iters`` and ``converged``, all (n_alphas,); ``null`` is that of the best constant.
+        ``violations`` (n_alphas,) is `stationarity_` where a `penalty` is given.
 
     Raises
     ------
@@ -101,9 +119,7 @@ def glm_path(
     """
     given = locals()
     check_arguments(_CONSTRAINTS, {name: given[name] for name in _CONSTRAINTS}, "glm_path")
-    loss = get_loss(loss)
-    if not isinstance(loss, (Squared, Logistic, Poisson, Gamma, Tweedie)):
-        raise ValueError(f"glm_path needs a loss with curvature and one output, but got loss={loss.name!r}.")
+    loss = smooth(loss, "glm_path")
     X, y, sample_weight = check_path_data(X, y, sample_weight)
     y = column_or_1d(y, warn=True)
     loss.valid(y)
@@ -111,7 +127,14 @@ def glm_path(
         offset = check_array(offset, ensure_2d=False, dtype=np.float64, input_name="offset")
         if offset.shape != y.shape:
             raise ValueError(f"offset has shape {offset.shape}, but X has {len(y)} rows; pass one number a row.")
-    penalty = FeatureL1L2(X.shape[1], l1_ratio, *check_bounds(X.shape[1], penalty_factor, lower, upper))
+    p = X.shape[1]
+    bounds = check_bounds(p, penalty_factor, lower, upper)
+    if penalty is None:
+        penalty = FeatureL1L2(p, l1_ratio, *bounds)
+    else:
+        penalty = feature_penalty(linear_penalty(penalty), p, *bounds, check_groups(groups, p))[1]
+    if df and penalty.composite:
+        raise ValueError("df=True is for L1 and L2; leave penalty out, or take one made of these.")
     design = Design(X, sample_weight, fit_intercept=fit_intercept, standardize=standardize)
     with np.errstate(all="ignore"):  # overflow shows in the result
         if isinstance(alphas, Integral):

@@ -25,14 +25,24 @@ __all__ = [
     "as_penalty",
 ]
 
+NAMES = {
+    "l1": L1,
+    "l2": L2,
+    "l1_l2": lambda alpha: L1L2(2 * alpha, 0.5),
+    "mcp": MCP,
+    "scad": SCAD,
+    "exp_abs": ExpAbs,
+    "group_l1": GroupL1,
+}
+
 
 def as_penalty(value, alpha=None):
     """A penalty from what a user may write.
 
     Parameters
     ----------
-    value : None, Penalty or {'l1', 'l2', 'l1_l2'}
-        Strings as in Keras: ``"l1_l2"`` is ``alpha |w| + alpha / 2 w^2``.
+    value : None, Penalty or {'l1', 'l2', 'l1_l2', 'mcp', 'scad', 'exp_abs', 'group_l1'}
+        The first three as in Keras: ``"l1_l2"`` is ``alpha |w| + alpha / 2 w^2``.
     alpha : float
         The strength where `value` is a string.
 
@@ -51,8 +61,7 @@ def as_penalty(value, alpha=None):
         return value
     if not isinstance(value, str):
         raise TypeError(f"A penalty is None, a string or one of fastreg's penalties such as L1(0.01), got {value!r}.")
-    known = {"l1": L1(alpha), "l2": L2(alpha), "l1_l2": L1L2(2 * alpha, 0.5)}
     name = value.lower().replace("l1l2", "l1_l2")
-    if name not in known:
-        raise ValueError(f"Unknown penalty {value!r}: use one of {sorted(known)}, or a penalty such as L1(0.01).")
-    return known[name]
+    if name not in NAMES:
+        raise ValueError(f"Unknown penalty {value!r}: use one of {sorted(NAMES)}, or a penalty such as L1(0.01).")
+    return NAMES[name](alpha)

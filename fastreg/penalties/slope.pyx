@@ -96,6 +96,19 @@ class SLOPE:
         z = ndtri(1 - np.arange(1, p + 1) * self.args[1] / (2 * p))
         return z / z[0]
 
+    def features(self, p):
+        """What solvers see, of strength 1.
+
+        Parameters
+        ----------
+        p : int
+
+        Returns
+        -------
+        FeatureSorted
+        """
+        return FeatureSorted(self.weights(p))
+
     def scaled(self, factor):
         """The penalty times a number.
 

@@ -72,4 +72,4 @@ def solve_glm(design, loss, y, alphas, penalty, *, offset=None, tol=1e-4, max_it
     coefs, intercepts = design.unscale(np.array(coefs), np.array(intercepts))
     # the objective may be 0 (no error left), and the gap with it
     converged = gaps <= np.maximum(max(tol, 1e-14) * state.null, 1e-14)
-    return Path(alphas, coefs, intercepts, gaps, primals, state.null, iters, converged, np.array(off))
+    return Path(alphas, coefs, intercepts, gaps, primals, state.null, iters, converged, np.array(off) if off else None)

@@ -105,7 +105,7 @@ class ProxNewton(WorkingSet):
             H = curved.sum()
             if H > 0:
                 if len(free):
-                    u = self._uncorrelated(u, state.model()[0], free)
+                    u = self._uncorrelated(u, curved, free)
                 elif design.fit_intercept:
                     u = u - curved * (u.sum() / H)
         # the correction is rounding, unless the intercept is still on its way

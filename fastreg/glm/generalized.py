@@ -1,0 +1,411 @@
+"""GeneralizedLinearRegressor and GeneralizedLinearClassifier: any loss with any penalty."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.utils import assert_all_finite, column_or_1d, compute_class_weight
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from fastreg._validation import check_bounds, check_fit_data, check_groups, check_params
+from fastreg.design import Design
+from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
+from fastreg.glm.regressors import GLMRegressor
+from fastreg.losses import Loss, Softmax, get_loss
+from fastreg.penalties import L1L2, Bounds, Penalty
+from fastreg.penalties.linear import feature_penalty, linear_penalty
+from fastreg.penalties.slope import SLOPE
+from fastreg.solvers import solve_glm, solve_multinomial, solve_path
+
+PARAMETERS = """
+    penalty : penalty, str or None, default='l1'
+        `L1`, `L2`, `L1L2`, `MCP`, `SCAD`, `ExpAbs`, `SLOPE`, `GroupL1` (with `groups`; ``l1_ratio`` makes it the sparse
+        group lasso), `Bounds` or `NonNegative`; or 'l1', 'l2', 'l1_l2', 'mcp', 'scad', 'exp_abs', 'slope' or 'group_l1'
+        with `alpha` as strength. None is no penalty.
+    alpha : float, default=1.0
+        The strength of a penalty that is given by its name. Otherwise it makes no difference.
+    fit_intercept : bool, default=True
+        The intercept is never penalised.
+    standardize : bool, default=False
+        Penalise the coefficients of the features divided by their (weighted) standard deviation. `coef_` comes back in
+        the units of X. MCP and SCAD are made for such features.
+    groups : int or array-like of shape (n_features,), default=None
+        Of `GroupL1`: a label for each feature, or the size of groups of neighbours.
+    penalty_factor : array-like of shape (n_features,), default=None
+        Per-feature multiplier of alpha, the same within a group; 0 leaves a feature unpenalised. Not for SLOPE.
+    lower, upper : float or array-like of shape (n_features,), default=None
+        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X. Not for groups and SLOPE.
+    tol : float, default=1e-4
+        The relative gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best constant.
+    max_iter : int, default=100
+        Most Newton steps.
+    warm_start : bool, default=False
+        Start from the coefficients of the last fit.
+"""
+ATTRIBUTES = """
+    dual_gap_ : float
+        Where loss and penalty are convex with known conjugates, the optimum is at most so much below the objective
+        reached, in its units. Otherwise (MCP, SCAD, ExpAbs, some losses) an estimate: the decrease that steps on single
+        coefficients could make.
+    stationarity_ : float or None
+        Largest distance of a feature's (a group's) gradient from the subdifferential of the penalty; for SLOPE how far
+        a prox step leads. 0 at an optimum, or a stationary point. None where the penalty is made of L1, L2 and bounds.
+    n_iter_ : int
+        Newton steps.
+    converged_ : bool
+        Whether the gap asked for was reached.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+"""
+NAMES = StrOptions({"l1", "l2", "l1_l2", "mcp", "scad", "exp_abs", "slope", "group_l1"})
+CONSTRAINTS = {
+    "penalty": [NAMES, Penalty, SLOPE, None],
+    "alpha": [Interval(Real, 0, np.inf, closed="left")],
+    "fit_intercept": ["boolean"],
+    "groups": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+    "tol": [Interval(Real, 0, None, closed="neither")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "warm_start": ["boolean"],
+} | EXTRA_CONSTRAINTS
+
+
+def _describe(cls):
+    cls.__doc__ = cls.__doc__.replace("\n    PARAMETERS\n", PARAMETERS).replace("\n    ATTRIBUTES\n", ATTRIBUTES)
+    return cls
+
+
+def smooth(loss, caller):
+    """A loss that Newton steps can lower, or ValueError."""
+    loss = get_loss(loss)
+    if not loss.has_curvature or isinstance(loss, Softmax):
+        raise ValueError(f"{caller} needs a loss with curvature and one output, but got loss={loss.name!r}.")
+    return loss
+
+
+class _Generalized(LinearPredictor):
+    """What the two share: the problem, and the call of the solver that it is for."""
+
+    def _penalised(self, X, sample_weight):
+        """(design, alpha, penalty of its features)."""
+        p = X.shape[1]
+        bounds = check_bounds(p, self.penalty_factor, self.lower, self.upper)
+        penalty = linear_penalty(self.penalty, self.alpha)
+        alpha, penalty = feature_penalty(penalty, p, *bounds, check_groups(self.groups, p))
+        return Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize), alpha, penalty
+
+    def _solve(self, design, loss, y, alpha, penalty, offset):
+        """The path of one alpha, and `stationarity_`."""
+        start = self._start((design.p,), penalty)
+        alphas, options = np.array([alpha]), {"tol": self.tol, "coef_init": start}
+        with np.errstate(all="ignore"):  # overflow shows in the result
+            if loss.name == "squared" and not penalty.composite:
+                # what the path solver does: one quadratic problem, and a certificate of its own
+                y = y if offset is None else y - offset
+                path = solve_path(design, y, alphas, penalty, max_iter=10 * self.max_iter, **options)
+            else:
+                path = solve_glm(design, loss, y, alphas, penalty, offset=offset, max_iter=self.max_iter, **options)
+        self.stationarity_ = None if path.violations is None else float(path.violations[0])
+        return path
+
+
+@_describe
+class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
+    """A linear predictor with any smooth loss and any penalty.
+
+    Minimises, with weights s_i = sample_weight_i / sum(sample_weight)::
+
+        sum_i s_i loss(x_i w + b + offset_i, y_i) + penalty(w)
+
+    by Newton steps on working sets, whatever the two are. Where the penalty is not convex (MCP, SCAD) they end at a
+    stationary point. A penalty of that kind may leave an objective without a minimum, where classes are separable.
+
+    Parameters
+    ----------
+    loss : {'squared', 'huber', 'poisson', 'gamma', 'tweedie', 'logistic'} or one of these losses, default='squared'
+        As in `fastreg.losses`, which has their parameters (``Tweedie(power=1.7)``).
+    PARAMETERS
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        float32 for float32 X.
+    sparse_coef_ : sparse CSR of shape (1, n_features)
+    intercept_ : float
+    ATTRIBUTES
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from fastreg import MCP, GeneralizedLinearRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = GeneralizedLinearRegressor("squared", MCP(8.0), standardize=True).fit(X, y)
+    >>> int((model.coef_ != 0).sum())
+    3
+    """
+
+    _parameter_constraints: dict = {"loss": [str, Loss]} | CONSTRAINTS
+
+    def __init__(
+        self,
+        loss="squared",
+        penalty="l1",
+        *,
+        alpha=1.0,
+        fit_intercept=True,
+        standardize=False,
+        groups=None,
+        penalty_factor=None,
+        lower=None,
+        upper=None,
+        tol=1e-4,
+        max_iter=100,
+        warm_start=False,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.groups = groups
+        self.penalty_factor = penalty_factor
+        self.lower = lower
+        self.upper = upper
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def fit(self, X, y, sample_weight=None, offset=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative; only their proportions matter.
+        offset : array-like of shape (n_samples,), default=None
+            Added to the linear predictor.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Invalid parameters or data, a y outside of the loss's range, or a fit that overflowed.
+        """
+        check_params(self)
+        loss = self._loss()
+        X, y, sample_weight = check_fit_data(self, X, y, sample_weight)
+        y = column_or_1d(y, warn=True)
+        offset = self._check_offset(offset, X)
+        loss.valid(y)
+        design, alpha, penalty = self._penalised(X, sample_weight)
+        path = self._solve(design, loss, y, alpha, penalty, offset)
+        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        self.coef_ = np.asarray(path.dense_coefs()[0]).astype(dtype)
+        self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
+        perfect = alpha == 0 and loss.name != "squared" and path.primals[0] <= 1e-3 * path.null
+        self.n_iter_ = self._certify(path, perfect)
+        return self
+
+    def _loss(self):
+        return smooth(self.loss, "GeneralizedLinearRegressor")
+
+
+def _is_logistic(model):
+    return get_loss(model.loss).name == "logistic"
+
+
+@_describe
+class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstimator):
+    """A linear classifier with any smooth loss and any penalty.
+
+    Minimises, with weights sw_i = sample_weight_i * class_weight of the row and s_i = sw_i / sum(sw)::
+
+        sum_i s_i loss(x_i w + b + offset_i, y_i) + penalty(w)
+
+    where y is 0 or 1 for the logistic loss, and -1 or 1 for the others. See `GeneralizedLinearRegressor`. More than two
+    classes are fitted together, for the logistic loss and penalties made of L1, L2 and bounds.
+
+    Parameters
+    ----------
+    loss : {'logistic', 'squared', 'huber'} or one of these losses, default='logistic'
+    PARAMETERS
+    class_weight : dict, 'balanced' or None, default=None
+        Weight of each class; 'balanced' is inversely proportional to its (weighted) number of rows.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (1, n_features) for two classes, else (n_classes, n_features)
+        float32 for float32 X.
+    sparse_coef_ : sparse CSR of the same shape
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+    ATTRIBUTES
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from fastreg import GeneralizedLinearClassifier, GroupL1
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> measures = [i % 10 for i in range(30)]  # mean, error and worst of each
+    >>> model = GeneralizedLinearClassifier("logistic", GroupL1(0.05), groups=measures, standardize=True).fit(X, y)
+    >>> int((model.coef_.reshape(3, 10) != 0).all(axis=0).sum())
+    3
+    """
+
+    _parameter_constraints: dict = (
+        {"loss": [str, Loss]} | CONSTRAINTS | {"class_weight": [dict, StrOptions({"balanced"}), None]}
+    )
+
+    def __init__(
+        self,
+        loss="logistic",
+        penalty="l1",
+        *,
+        alpha=1.0,
+        fit_intercept=True,
+        standardize=False,
+        groups=None,
+        penalty_factor=None,
+        lower=None,
+        upper=None,
+        tol=1e-4,
+        max_iter=100,
+        warm_start=False,
+        class_weight=None,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.groups = groups
+        self.penalty_factor = penalty_factor
+        self.lower = lower
+        self.upper = upper
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.class_weight = class_weight
+
+    def fit(self, X, y, sample_weight=None, offset=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative; only their proportions matter.
+        offset : array-like of shape (n_samples,), default=None
+            Added to the linear predictor; for two classes only. Predictions are made without.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Invalid parameters or data, a single class, more than two where loss or penalty know two only, or a fit that
+            overflowed.
+        """
+        check_params(self)
+        loss = get_loss(self.loss)
+        if loss.name not in ("logistic", "squared", "huber"):
+            raise ValueError(f"A classifier has the losses logistic, squared and huber, but got loss={self.loss!r}.")
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        classes, coded = np.unique(y, return_inverse=True)
+        X, coded, sample_weight = check_fit_data(self, X, coded.astype(np.float64), sample_weight)
+        K = len(classes)
+        if K < 2:
+            raise ValueError(f"A classifier needs at least 2 classes, but y has one class only: {classes[0]}.")
+        if self.class_weight is not None:
+            each = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=sample_weight)
+            each = each[coded.astype(np.intp)]
+            sample_weight = each if sample_weight is None else sample_weight * each
+        offset = self._check_offset(offset, X)
+        design, alpha, penalty = self._penalised(X, sample_weight)
+        if K == 2:
+            target = coded if loss.name == "logistic" else 2 * coded - 1
+            path = self._solve(design, loss, target, alpha, penalty, offset)
+        elif not self._knows_many() or offset is not None:
+            raise ValueError(
+                f"Only binary classification is supported with an offset, loss={self.loss!r} or "
+                f"penalty={self.penalty!r}, but y has {K} classes. Fit one against the rest: "
+                "sklearn.multiclass.OneVsRestClassifier."
+            )
+        else:
+            start = self._start((K, X.shape[1]), penalty)
+            with np.errstate(all="ignore"):  # overflow shows in the result
+                path = solve_multinomial(
+                    design, coded, K, np.array([alpha]), penalty, coef_init=start, tol=self.tol, max_iter=self.max_iter
+                )
+            self.stationarity_ = None
+        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        self.classes_ = classes
+        self.coef_ = np.atleast_2d(path.dense_coefs()[0]).astype(dtype)
+        intercept = np.atleast_1d(path.intercepts[0]).astype(dtype)
+        self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
+        separated = alpha == 0 and loss.name == "logistic" and bool((self.predict(X) == y).all())
+        self.n_iter_ = self._certify(path, separated)
+        return self
+
+    def _knows_many(self):
+        """Whether more than two classes can be fitted."""
+        penalty = linear_penalty(self.penalty, self.alpha)
+        return _is_logistic(self) and (penalty is None or isinstance(penalty, (L1L2, Bounds)))
+
+    @available_if(_is_logistic)
+    def predict_proba(self, X):
+        """Probabilities of the classes, in the order of `classes_`; for the logistic loss.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        raw = self.decision_function(X)
+        return Softmax().predict(raw if raw.ndim == 2 else np.column_stack([0 * raw, raw]))
+
+    @available_if(_is_logistic)
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`, also where that rounds to 0.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        raw = self.decision_function(X)
+        raw = np.column_stack([0 * raw, raw]) if raw.ndim == 1 else raw
+        return raw - np.logaddexp.reduce(raw, axis=1, keepdims=True)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        try:
+            tags.classifier_tags.multi_class = self._knows_many()
+        except (ValueError, TypeError):
+            tags.classifier_tags.multi_class = False
+        return tags
