@@ -11,7 +11,14 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 import fastreg
-from fastreg import GammaRegressor, LogisticRegression, PoissonRegressor, TweedieRegressor, glm_path
+from fastreg import (
+    GammaRegressor,
+    LogisticRegression,
+    LogisticRegressionCV,
+    PoissonRegressor,
+    TweedieRegressor,
+    glm_path,
+)
 from fastreg.losses import Tweedie
 
 LOGISTIC, POISSON = (next(case for case in GLMS if case.name.startswith(name)) for name in ("Logistic", "Poisson"))
@@ -191,6 +198,45 @@ def test_rare_classes_and_rates_of_0():
         LogisticRegression().fit(X, np.zeros(200))
     with pytest.raises(ValueError, match="power=0"):
         TweedieRegressor(power=1.5, link="identity").fit(X, y + 1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_a_penalty_too_small_to_be_felt_is_none(classes, l1_ratio):
+    """Rounding divided by alpha is no certificate."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((100, 4)), rng.integers(0, classes, 100)
+    none = LogisticRegression(C=np.inf, l1_ratio=l1_ratio).fit(X, y)
+    tiny = LogisticRegression(C=1e300, l1_ratio=l1_ratio).fit(X, y)
+    same(tiny, none)
+    assert tiny.converged_
+    counts = PoissonRegressor(alpha=1e-290, l1_ratio=l1_ratio).fit(X, y)
+    same(counts, PoissonRegressor(alpha=0.0).fit(X, y), atol=1e-3)
+    cv = LogisticRegressionCV(Cs=[1e300], l1_ratios=[l1_ratio], use_legacy_attributes=False).fit(X, y)
+    np.testing.assert_allclose(cv.coef_, none.coef_, atol=1e-2)
+
+
+def test_a_class_of_weight_0_is_hardly_predicted():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((90, 4)), np.arange(90) % 3
+    weight = (y < 2).astype(float)
+    three = LogisticRegression(**TIGHT).fit(X, y, weight).predict_proba(X)
+    assert three[:, 2].max() < 1e-8
+    only = LogisticRegression(**TIGHT).fit(X, np.zeros(90) + (y == 1), (y == 1).astype(float))
+    assert (only.predict(X) == 1).all()
+    assert np.isfinite(only.intercept_).all()
+
+
+def test_separation_is_seen_with_the_offset():
+    """An offset that separates the classes by itself, or that hides that the rest does not."""
+    X, y = data(LOGISTIC)
+    with pytest.warns(ConvergenceWarning, match="separated perfectly"):
+        LogisticRegression(C=np.inf, fit_intercept=False, max_iter=1000).fit(X, y, offset=60.0 * (2 * y - 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plain = LogisticRegression(C=np.inf).fit(X, y)
+        moved = LogisticRegression(C=np.inf).fit(X, y, offset=np.full(len(y), 1e6))
+    np.testing.assert_allclose(moved.coef_, plain.coef_, atol=1e-4)
 
 
 def test_multinomial_bound_and_symmetry():

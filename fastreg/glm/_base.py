@@ -13,6 +13,7 @@ from fastreg._validation import check_bounds, check_finite_solution
 from fastreg.design import Design
 from fastreg.penalties.features import FeatureL1L2
 
+LEAST = 1e-15  # strengths from which none is too small to be felt
 EXTRA_CONSTRAINTS = {
     "penalty_factor": ["array-like", None],
     "lower": [Real, "array-like", None],
@@ -45,6 +46,11 @@ class LinearPredictor:
         bounds = check_bounds(X.shape[1], self.penalty_factor, lower, upper)
         design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
         return design, FeatureL1L2(X.shape[1], l1_ratio, *bounds)
+
+    @staticmethod
+    def _felt(alpha, design):
+        """Alpha, or 0 where the rounding of correlations, squared and divided by it, would be all of the gap."""
+        return alpha if alpha > LEAST or alpha > LEAST**2 * design.sq_norms.max() else 0.0
 
     def _start(self, shape, penalty):
         """The last coefficients, within the bounds, if `warm_start` and they fit this problem."""

@@ -266,7 +266,7 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         return X, y, coded, classes, sample_weight, weight, offset
 
     def _solve(self, design, coded, n_classes, C, penalty, offset, start):
-        grid = np.array([1.0 / (C * design.total_weight)])
+        grid = np.array([self._felt(1.0 / (C * design.total_weight), design)])
         options = {"tol": self.tol, "max_iter": max(1, self.max_iter), "coef_init": start}
         with np.errstate(all="ignore"):  # overflow shows in the result
             if n_classes == 2:

@@ -225,8 +225,10 @@ class LogisticRegressionCV(LogisticRegression):
         if measure is None and offset is not None:
             raise ValueError("offset needs scoring=None, 'accuracy' or 'neg_log_loss'; other scorers don't know of it.")
         with np.errstate(all="ignore"):  # overflow shows in the result
+            alphas = 1 / (Cs[order] * totals[:, None, None])
+            alphas = np.vectorize(lambda alpha: self._felt(alpha, design))(alphas)
             paths = glm_fold_paths(
-                design, Logistic(), coded, weight, folds, 1 / (Cs[order] * totals[:, None, None]), penalties,
+                design, Logistic(), coded, weight, folds, alphas, penalties,
                 n_classes=len(classes) if len(classes) > 2 else None, offset=offset, tol=self.tol,
                 max_iter=max(1, self.max_iter), measure=measure,
             )  # fmt: skip
@@ -265,7 +267,7 @@ class LogisticRegressionCV(LogisticRegression):
         """(number of the l1_ratio, of C, coefficients there): the choice on the paths of all rows."""
         n, p, T = design.total_weight, int((design.sq_norms > 0).sum()), len(classes)
         order = np.argsort(Cs, kind="stable")
-        alphas = 1 / (Cs[order] * n)
+        alphas = np.array([self._felt(alpha, design) for alpha in 1 / (Cs[order] * n)])
         options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
         values, df, coefs = np.empty((len(penalties), len(Cs))), np.empty((len(penalties), len(Cs))), []
         for i, penalty in enumerate(penalties):

@@ -134,7 +134,7 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         design, penalty = self._problem(X, sample_weight, self.l1_ratio)
         with np.errstate(all="ignore"):  # overflow shows in the result
             path = solve_glm(
-                design, loss, y, np.array([self.alpha]), penalty, offset=offset, tol=self.tol,
+                design, loss, y, np.array([self._felt(self.alpha, design)]), penalty, offset=offset, tol=self.tol,
                 max_iter=self.max_iter, coef_init=self._start((X.shape[1],), penalty),
             )  # fmt: skip
         dtype = np.float32 if X.dtype == np.float32 else np.float64
