@@ -7,7 +7,7 @@ import pytest
 from cases import GLMS
 from scipy import sparse
 from sklearn import linear_model
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 import fastreg
@@ -19,7 +19,9 @@ from fastreg import (
     TweedieRegressor,
     glm_path,
 )
-from fastreg.losses import Tweedie
+from fastreg.losses import Softmax, Tweedie
+from fastreg.penalties.features import FeatureL1L2
+from fastreg.solvers import multinomial_newton
 
 LOGISTIC, POISSON = (next(case for case in GLMS if case.name.startswith(name)) for name in ("Logistic", "Poisson"))
 every_model = pytest.mark.parametrize("case", [case for case in GLMS if not case.is_cv], ids=str)
@@ -237,6 +239,33 @@ def test_separation_is_seen_with_the_offset():
         plain = LogisticRegression(C=np.inf).fit(X, y)
         moved = LogisticRegression(C=np.inf).fit(X, y, offset=np.full(len(y), 1e6))
     np.testing.assert_allclose(moved.coef_, plain.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.6, 0.0])
+@pytest.mark.parametrize("way", ["joint", "turns", "sparse", "bounds", "no intercept"])
+def test_multinomial_ways_agree(l1_ratio, way, monkeypatch):
+    """Classes in turns and all at once: the same optimum; the joint steps need few rounds on correlated features."""
+    X, y = load_digits(n_class=5, return_X_y=True)
+    X, y = X[:300] + 3.0 * (way != "sparse"), y[:300]
+    options = {"C": 0.03, "l1_ratio": l1_ratio, "max_iter": 3000, "tol": 1e-5 if way == "turns" else 1e-9}
+    if way == "bounds":
+        options["upper"] = 0.02
+    if way == "no intercept":
+        options["fit_intercept"] = False
+    if way == "turns":
+        monkeypatch.setattr(multinomial_newton, "COEFFICIENTS", 0)
+    model = LogisticRegression(**options).fit(sparse.csc_array(X) if way == "sparse" else X, y)
+    assert model.converged_
+    assert way == "turns" or model.n_iter_[0] < 60
+    raw = X @ model.coef_.T + model.intercept_
+    _, gradient, _ = Softmax()(raw, y.astype(float), np.full(len(y), 1 / len(y)))
+    alpha, upper = 1 / (0.03 * len(y)), options.get("upper", np.inf)
+    penalty = FeatureL1L2(X.shape[1], l1_ratio, upper=upper)
+    for k in range(5):
+        violation = penalty.violation(-X.T @ gradient[:, k], model.coef_[k], alpha).max()
+        assert violation < (0.05 if way == "turns" else 1e-3) * alpha
+    if options.get("fit_intercept", True):
+        assert np.abs(gradient.sum(axis=0)).max() < 1e-4
 
 
 def test_multinomial_bound_and_symmetry():

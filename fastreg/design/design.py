@@ -274,12 +274,18 @@ class Design:
         root = self.root[:, None]
         return root * self.storage.through(np.ascontiguousarray((root * V).T), self.mean, squares).T
 
-    def columns(self):
-        """X̃', (p, n), a copy: for a problem so small that calls cost more than arithmetic."""
-        block = self.storage.rows(0, self.n)
-        block -= self.mean
-        block *= np.where(self.sq_norms > 0, self.mult, 0.0)
-        return np.ascontiguousarray(block.T)
+    def take(self, cols=None):
+        """X̃[:, cols], a dense copy in F order; columns that are constant are 0."""
+        cols = np.arange(self.p) if cols is None else cols
+        mult = np.where(self.sq_norms[cols] > 0, self.mult[cols], 0.0)
+        if self.storage.is_sparse:
+            parts = self.storage.take(cols, np.ones(self.p), np.ones(self.n))
+            block = sparse.csc_array(parts, shape=(self.n, len(cols))).toarray(order="F")
+        else:
+            block = np.array(self.X[:, cols], dtype=np.float64, order="F")
+        block -= self.mean[cols]
+        block *= mult
+        return block
 
     def panels(self, rows=None):
         """Yield (start, stop, block): some rows of X̃ at a time, dense float64, not weighted."""

@@ -4,7 +4,9 @@ Seen from one class, the others' predictions are an offset: ``log sum_k exp(eta_
 not change, the logistic loss of ``eta_ik - log sum_{l != k} exp(eta_il)``, with the exact curvature p (1 - p). So a
 turn is a step of prox_newton.py, with a working set of the class's own. What turns are slow at is a shift of all
 classes alike, which the loss does not see: after each round every feature's coefficients are shifted to where the
-penalty is least, a median (for l2 > 0 of the coefficients and of the minima between them).
+penalty is least, a median (for l2 > 0 of the coefficients and of the minima between them). Where features are
+correlated, turns are slow altogether: near the optimum all classes move at once, if their sets are few columns
+(multinomial_newton.py).
 """
 
 import numpy as np
@@ -13,6 +15,7 @@ from fastreg._simd.dispatch import dot
 
 from ..losses import Logistic, Softmax
 from ..penalties.features import dual_charge
+from .multinomial_newton import fits, joint_step
 from .prox_newton import FAR, NEAR, ProxNewton
 from .result import Path
 from .working_set import SURE, TALL
@@ -182,8 +185,17 @@ class Multinomial:
         while (gap > target or not fresh) and rounds < max_iter and idle < 5:
             promise, joined = 0.0, 0
             if gap > target:
-                promise = self.round(alpha, 0.1 * max(0.1 * gap, 0.3 * target), gap > FAR * self.null, NEAR)
-                rounds += 1
+                goal = max(0.1 * gap, 0.3 * target)
+                far = gap > FAR * self.null
+                if far or not fits(self):
+                    promise = self.round(alpha, 0.1 * goal, far, NEAR)
+                    rounds += 1
+                else:
+                    for _ in range(max_iter - rounds):
+                        promise = joint_step(self, alpha, 0.1 * goal)
+                        rounds += 1
+                        if promise <= goal:
+                            break
             fresh = gap <= target or promise <= target
             self.refresh(fresh)
             before = gap

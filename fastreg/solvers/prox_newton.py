@@ -266,7 +266,7 @@ class ProxNewton(WorkingSet):
             self._join(np.flatnonzero(design.sq_norms > 0))
             offset, intercept = self.predictor.offset, design.fit_intercept
             self.small = SmallNewton(
-                design.columns(), self.loss, self.y, design.weights, offset, self.penalty, intercept
+                design.take().T, self.loss, self.y, design.weights, offset, self.penalty, intercept
             )
             if free:  # without them all else may stay 0
                 self._newton(1e300, target, max_iter)
