@@ -208,13 +208,13 @@ def test_a_penalty_too_small_to_be_felt_is_none(classes, l1_ratio):
     """Rounding divided by alpha is no certificate."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((100, 4)), rng.integers(0, classes, 100)
-    none = LogisticRegression(C=np.inf, l1_ratio=l1_ratio).fit(X, y)
-    tiny = LogisticRegression(C=1e300, l1_ratio=l1_ratio).fit(X, y)
+    none = LogisticRegression(C=np.inf, l1_ratio=l1_ratio, tol=1e-7).fit(X, y)
+    tiny = LogisticRegression(C=1e300, l1_ratio=l1_ratio, tol=1e-7).fit(X, y)
     same(tiny, none)
     assert tiny.converged_
     counts = PoissonRegressor(alpha=1e-290, l1_ratio=l1_ratio).fit(X, y)
     same(counts, PoissonRegressor(alpha=0.0).fit(X, y), atol=1e-3)
-    cv = LogisticRegressionCV(Cs=[1e300], l1_ratios=[l1_ratio], use_legacy_attributes=False).fit(X, y)
+    cv = LogisticRegressionCV(Cs=[1e300], l1_ratios=[l1_ratio], use_legacy_attributes=False, tol=1e-7).fit(X, y)
     np.testing.assert_allclose(cv.coef_, none.coef_, atol=1e-2)
 
 
