@@ -12,6 +12,36 @@ TEXTS = {
     "standardize": """standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
         intercept: root mean square). `coef_` comes back in the units of X.""",
+    "factor_alpha": """penalty_factor : array-like of shape (n_features,), default=None
+        Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.""",
+    "selection": """selection : {'cyclic', 'random'}, default='cyclic'
+        Makes no difference: the solver chooses its own order.""",
+    "copy_X": """copy_X : bool, default=True
+        Makes no difference: X is never written to and never copied.""",
+    "feature_names": """feature_names_in_ : ndarray of shape (n_features,)
+        Only when X had string column names.""",
+    "warm_start": """warm_start : bool, default=False
+        Start from the coefficients of the last fit.""",
+    "random_state_cv": """random_state : int, RandomState or None, default=None
+        Makes no difference: nothing here is random. A splitter has its own.""",
+    "random_state": """random_state : int, RandomState or None, default=None
+        Makes no difference: nothing here is random.""",
+    "n_jobs": """n_jobs : int or None, default=None
+        Makes no difference: the solver uses the threads that OMP_NUM_THREADS or threadpoolctl allow.""",
+    "alphas": """alphas : int or array-like of shape (n_alphas,), default=100
+        The number of alphas of an automatic grid, or the alphas.""",
+    "eps": """eps : float, default=1e-3
+        Smallest alpha of an automatic grid, as a share of the largest.""",
+    "fit_intercept": """fit_intercept : bool, default=True
+        The intercept is never penalised.""",
+    "converged": """converged_ : bool
+        Whether the gap asked for was reached.""",
+    "cv": """cv : int, splitter or iterable of (train, test), default=None
+        None means 5 folds.""",
+    "positive": """positive : bool, default=False
+        The same as ``lower=0``.""",
+    "gap_all": """dual_gap_ : float
+        Of the fit on all rows, in units of the objective.""",
     "rule": """rule : {'min', '1se', 'aic', 'bic', 'ebic'}, default='min'
         'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within one
         standard error of the smallest. The others take the alpha of the smallest information criterion on all rows,

@@ -180,3 +180,13 @@ def test_simd_level_can_be_bounded(limit):
     environment = {**os.environ, "FASTREG_SIMD": limit}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() in {"baseline", limit}
+
+
+def test_shared_docstring_texts_are_put_in():
+    """No {name} is left of fastreg/_docs.py's texts, and every one of them is used."""
+    from fastreg._docs import TEXTS
+
+    described = [getattr(fastreg, name).__doc__ or "" for name in fastreg.__all__]
+    for name, text in TEXTS.items():
+        assert not any("{" + name + "}" in doc for doc in described), name
+        assert any(text in doc for doc in described), name

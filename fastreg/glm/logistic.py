@@ -49,24 +49,20 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         Share of the L1 penalty, between 0 (ridge) and 1 (lasso).
     dual : bool, default=False
         Makes no difference.
-    tol : float, default=1e-4
-        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best constant.
-    fit_intercept : bool, default=True
-        The intercept is never penalised.
+    {tol}
+    {fit_intercept}
     intercept_scaling : float, default=1
         Makes no difference.
     class_weight : dict, 'balanced' or None, default=None
         Weight of each class; 'balanced' is inversely proportional to its (weighted) number of rows.
-    random_state : int, RandomState or None, default=None
-        Makes no difference: nothing here is random.
+    {random_state}
     solver : str, default='lbfgs'
         Makes no difference: Newton steps on working sets, always.
     max_iter : int, default=100
         Most Newton steps (for more than two classes: of every class).
     verbose : int, default=0
         Makes no difference.
-    warm_start : bool, default=False
-        Start from the coefficients of the last fit.
+    {warm_start}
     n_jobs : int or None, default=None
         Makes no difference.
     penalty_factor : array-like of shape (n_features,), default=None
@@ -91,8 +87,7 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         and features (or a fit) without penalty it is an estimate: the decrease that steps on single coefficients
         could make.
     n_iter_ : ndarray of shape (1,)
-    converged_ : bool
-        Whether the gap asked for was reached.
+    {converged}
     n_features_in_, feature_names_in_
         As in scikit-learn.
 

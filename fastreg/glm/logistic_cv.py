@@ -35,8 +35,7 @@ class LogisticRegressionCV(LogisticRegression):
         The values of C, or how many of a logarithmic grid from 1e-4 to 1e4.
     l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
         Shares of the L1 penalty to choose from. None is deprecated, as in scikit-learn.
-    fit_intercept : bool, default=True
-        The intercept is never penalised.
+    {fit_intercept}
     cv : int, splitter or iterable of (train, test), default=None
         None means 5 folds; a number of folds is stratified by class.
     dual : bool, default=False

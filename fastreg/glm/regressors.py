@@ -8,6 +8,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from fastreg._docs import documented
 from fastreg._validation import check_fit_data, check_params, check_predict_data, check_sample_weight
 from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
 from fastreg.losses import Gamma, Poisson, Squared, Tweedie
@@ -16,24 +17,20 @@ from fastreg.solvers import solve_glm
 PARAMETERS = """
     alpha : float, default=1.0
         Strength of the penalty; 0 is maximum likelihood.
-    fit_intercept : bool, default=True
-        The intercept is never penalised.
+    {fit_intercept}
     solver : {'lbfgs', 'newton-cholesky'}, default='lbfgs'
         Makes no difference: Newton steps on working sets, always.
     max_iter : int, default=100
         Most Newton steps.
-    tol : float, default=1e-4
-        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best constant.
-    warm_start : bool, default=False
-        Start from the coefficients of the last fit.
+    {tol}
+    {warm_start}
     verbose : int, default=0
         Makes no difference.
     l1_ratio : float, default=0.0
         Share of the L1 penalty, between 0 (ridge, as scikit-learn) and 1 (lasso).
     penalty_factor : array-like of shape (n_features,), default=None
         Per-feature multiplier of alpha; 0 leaves a feature unpenalised.
-    lower, upper : float or array-like of shape (n_features,), default=None
-        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X.
+    {bounds}
     standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation. `coef_` comes back
         in the units of X.
@@ -48,8 +45,7 @@ ATTRIBUTES = """
         many features are unpenalised: an estimate, the decrease that steps on single coefficients could make).
     n_iter_ : int
         Newton steps.
-    converged_ : bool
-        Whether the gap asked for was reached.
+    {converged}
     n_features_in_, feature_names_in_
         As in scikit-learn.
 """
@@ -58,7 +54,7 @@ ATTRIBUTES = """
 def _describe(cls):
     """Parameters and attributes that the classes share, put into a docstring."""
     cls.__doc__ = cls.__doc__.replace("\n    PARAMETERS\n", PARAMETERS).replace("\n    ATTRIBUTES\n", ATTRIBUTES)
-    return cls
+    return documented(cls)
 
 
 class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):

@@ -71,10 +71,8 @@ class HuberRegressor(RobustRegressor):
         Most Newton steps.
     alpha : float, default=0.0001
         Strength of the penalty.
-    warm_start : bool, default=False
-        Start from the coefficients of the last fit.
-    fit_intercept : bool, default=True
-        The intercept is never penalised.
+    {warm_start}
+    {fit_intercept}
     tol : float, default=1e-5
         The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best constant
         (and its scale).
@@ -98,8 +96,7 @@ class HuberRegressor(RobustRegressor):
         In units of the objective.
     n_iter_ : int
         Newton steps.
-    converged_ : bool
-        Whether the gap asked for was reached.
+    {converged}
     {fitted}
 
     Examples
@@ -196,8 +193,7 @@ class QuantileRegressor(RobustRegressor):
         Between 0 and 1, both excluded.
     alpha : float, default=1.0
         Strength of the L1 penalty.
-    fit_intercept : bool, default=True
-        The intercept is never penalised.
+    {fit_intercept}
     solver : str, default='highs'
         {no_difference}
     solver_options : dict, default=None
@@ -220,8 +216,7 @@ class QuantileRegressor(RobustRegressor):
         In units of the objective.
     n_iter_ : int
         Interior-point steps.
-    converged_ : bool
-        Whether the gap asked for was reached.
+    {converged}
     {fitted}
 
     Examples

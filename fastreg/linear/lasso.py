@@ -38,27 +38,17 @@ class ElasticNet(SparseLinearRegressor):
         Accepted for scikit-learn's sake, makes no difference: whether to work on X'X is the solver's choice.
     max_iter : int or None, default=1000
         Most passes of coordinate descent; None means the default.
-    copy_X : bool, default=True
-        Makes no difference: X is never written to and never copied.
-    tol : float, default=1e-4
-        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best
-        constant.
-    warm_start : bool, default=False
-        Start from the coefficients of the last fit.
-    positive : bool, default=False
-        The same as ``lower=0``.
-    random_state : int, RandomState or None, default=None
-        Makes no difference: nothing here is random.
-    selection : {'cyclic', 'random'}, default='cyclic'
-        Makes no difference: the solver chooses its own order.
+    {copy_X}
+    {tol}
+    {warm_start}
+    {positive}
+    {random_state}
+    {selection}
     penalty_factor : array-like of shape (n_features,), default=None
         Per-feature multiplier of alpha, for both penalties; 0 leaves a feature unpenalised. Used as it is,
         not rescaled.
-    lower, upper : float or array-like of shape (n_features,), default=None
-        Bounds of the coefficients, ``lower <= 0 <= upper``. They hold for coefficients in the units of X.
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
-        intercept: root mean square). `coef_` comes back in the units of X.
+    {bounds}
+    {standardize}
     {adaptive}
     {relax}
 
@@ -74,8 +64,7 @@ class ElasticNet(SparseLinearRegressor):
     converged_ : bool or ndarray of shape (n_targets,)
         Whether the gap asked for was reached.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        Only when X had string column names.
+    {feature_names}
     """
 
     # as in scikit-learn: not something to be routed through a pipeline
@@ -237,28 +226,17 @@ class Lasso(ElasticNet):
     fit_intercept : bool, default=True
     precompute : bool or array-like, default=False
         Accepted for scikit-learn's sake, makes no difference: whether to work on X'X is the solver's choice.
-    copy_X : bool, default=True
-        Makes no difference: X is never written to and never copied.
+    {copy_X}
     max_iter : int or None, default=1000
         Most passes of coordinate descent; None means the default.
-    tol : float, default=1e-4
-        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best
-        constant.
-    warm_start : bool, default=False
-        Start from the coefficients of the last fit.
-    positive : bool, default=False
-        The same as ``lower=0``.
-    random_state : int, RandomState or None, default=None
-        Makes no difference: nothing here is random.
-    selection : {'cyclic', 'random'}, default='cyclic'
-        Makes no difference: the solver chooses its own order.
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
-    lower, upper : float or array-like of shape (n_features,), default=None
-        Bounds of the coefficients, ``lower <= 0 <= upper``. They hold for coefficients in the units of X.
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
-        intercept: root mean square). `coef_` comes back in the units of X.
+    {tol}
+    {warm_start}
+    {positive}
+    {random_state}
+    {selection}
+    {factor_alpha}
+    {bounds}
+    {standardize}
     {adaptive}
     {relax}
 
@@ -274,8 +252,7 @@ class Lasso(ElasticNet):
     converged_ : bool or ndarray of shape (n_targets,)
         Whether the gap asked for was reached.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        Only when X had string column names.
+    {feature_names}
 
     Examples
     --------

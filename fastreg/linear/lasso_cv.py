@@ -13,35 +13,24 @@ class LassoCV(PathCV):
 
     Parameters
     ----------
-    eps : float, default=1e-3
-        Smallest alpha of an automatic grid, as a share of the largest.
-    alphas : int or array-like of shape (n_alphas,), default=100
-        The number of alphas of an automatic grid, or the alphas.
+    {eps}
+    {alphas}
     fit_intercept : bool, default=True
     precompute : 'auto', bool or array-like, default='auto'
         Makes no difference: whether to work on X'X is the solver's choice.
     max_iter : int, default=1000
         Most passes of coordinate descent per alpha.
-    tol : float, default=1e-4
-        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``.
-    copy_X : bool, default=True
-        Makes no difference: X is never written to and never copied.
-    cv : int, splitter or iterable of (train, test), default=None
-        None means 5 folds.
+    {tol}
+    {copy_X}
+    {cv}
     verbose : bool or int, default=False
         Makes no difference.
-    n_jobs : int or None, default=None
-        Makes no difference: the solver uses the threads that OMP_NUM_THREADS or threadpoolctl allow.
-    positive : bool, default=False
-        The same as ``lower=0``.
-    random_state : int, RandomState or None, default=None
-        Makes no difference: nothing here is random. A splitter has its own.
-    selection : {'cyclic', 'random'}, default='cyclic'
-        Makes no difference: the solver chooses its own order.
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
-    lower, upper : float or array-like of shape (n_features,), default=None
-        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X.
+    {n_jobs}
+    {positive}
+    {random_state_cv}
+    {selection}
+    {factor_alpha}
+    {bounds}
     standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
         intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
@@ -63,13 +52,11 @@ class LassoCV(PathCV):
     cv_results_ : dict of ndarray
         `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
         last axis); and `l1_ratios`.
-    dual_gap_ : float
-        Of the fit on all rows, in units of the objective.
+    {gap_all}
     n_iter_ : int
     converged_ : bool
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        Only when X had string column names.
+    {feature_names}
     """
 
     _parameter_constraints: dict = CV_CONSTRAINTS | SINGLE_TARGET_CONSTRAINTS
@@ -128,35 +115,24 @@ class ElasticNetCV(PathCV):
     ----------
     l1_ratio : float or array-like of shape (n_l1_ratios,), default=0.5
         Share of the L1 penalty, between 0 and 1. Of several, cross-validation chooses one.
-    eps : float, default=1e-3
-        Smallest alpha of an automatic grid, as a share of the largest.
-    alphas : int or array-like of shape (n_alphas,), default=100
-        The number of alphas of an automatic grid, or the alphas.
+    {eps}
+    {alphas}
     fit_intercept : bool, default=True
     precompute : 'auto', bool or array-like, default='auto'
         Makes no difference: whether to work on X'X is the solver's choice.
     max_iter : int, default=1000
         Most passes of coordinate descent per alpha.
-    tol : float, default=1e-4
-        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``.
-    cv : int, splitter or iterable of (train, test), default=None
-        None means 5 folds.
-    copy_X : bool, default=True
-        Makes no difference: X is never written to and never copied.
+    {tol}
+    {cv}
+    {copy_X}
     verbose : bool or int, default=0
         Makes no difference.
-    n_jobs : int or None, default=None
-        Makes no difference: the solver uses the threads that OMP_NUM_THREADS or threadpoolctl allow.
-    positive : bool, default=False
-        The same as ``lower=0``.
-    random_state : int, RandomState or None, default=None
-        Makes no difference: nothing here is random. A splitter has its own.
-    selection : {'cyclic', 'random'}, default='cyclic'
-        Makes no difference: the solver chooses its own order.
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
-    lower, upper : float or array-like of shape (n_features,), default=None
-        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X.
+    {n_jobs}
+    {positive}
+    {random_state_cv}
+    {selection}
+    {factor_alpha}
+    {bounds}
     standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
         intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
@@ -180,13 +156,11 @@ class ElasticNetCV(PathCV):
     cv_results_ : dict of ndarray
         `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
         last axis), with a leading axis for several l1_ratios; and `l1_ratios`.
-    dual_gap_ : float
-        Of the fit on all rows, in units of the objective.
+    {gap_all}
     n_iter_ : int
     converged_ : bool
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        Only when X had string column names.
+    {feature_names}
     """
 
     _parameter_constraints: dict = CV_CONSTRAINTS | SINGLE_TARGET_CONSTRAINTS | L1_RATIO_CONSTRAINTS

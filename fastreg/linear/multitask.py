@@ -5,11 +5,13 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from fastreg._docs import documented
 from fastreg._validation import check_fit_data, check_params
 from fastreg.linear._base import SparseLinearRegressor, coef_dtype
 from fastreg.penalties.features import FeatureL1L2
 
 
+@documented
 class MultiTaskElasticNet(SparseLinearRegressor):
     """Linear regression of several targets, L1/L2 norm and L2 penalty: a feature serves all or none.
 
@@ -29,25 +31,19 @@ class MultiTaskElasticNet(SparseLinearRegressor):
     l1_ratio : float, default=0.5
         Share of the L1/L2 penalty, between 0 and 1.
     fit_intercept : bool, default=True
-    copy_X : bool, default=True
-        Makes no difference: X is never written to and never copied.
+    {copy_X}
     max_iter : int or None, default=1000
         Most passes of coordinate descent; None means the default.
     tol : float, default=1e-4
         The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best
         constants.
-    warm_start : bool, default=False
-        Start from the coefficients of the last fit.
-    random_state : int, RandomState or None, default=None
-        Makes no difference: nothing here is random.
-    selection : {'cyclic', 'random'}, default='cyclic'
-        Makes no difference: the solver chooses its own order.
+    {warm_start}
+    {random_state}
+    {selection}
     penalty_factor : array-like of shape (n_features,), default=None
         Per-feature multiplier of alpha, for both penalties; 0 leaves a feature unpenalised. Used as it is,
         not rescaled.
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
-        intercept: root mean square). `coef_` comes back in the units of X.
+    {standardize}
 
     Attributes
     ----------
@@ -60,11 +56,9 @@ class MultiTaskElasticNet(SparseLinearRegressor):
     eps_ : float
         What `dual_gap_` had to come down to, ``tol * P(0)``.
     n_iter_ : int
-    converged_ : bool
-        Whether the gap asked for was reached.
+    {converged}
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        Only when X had string column names.
+    {feature_names}
     """
 
     _parameter_constraints: dict = {
@@ -154,6 +148,7 @@ class MultiTaskElasticNet(SparseLinearRegressor):
         return tags
 
 
+@documented
 class MultiTaskLasso(MultiTaskElasticNet):
     """Linear regression of several targets, L1/L2 norm penalty: a feature serves all or none.
 
@@ -171,24 +166,17 @@ class MultiTaskLasso(MultiTaskElasticNet):
     alpha : float, default=1.0
         Strength of the penalty; 0 is least squares.
     fit_intercept : bool, default=True
-    copy_X : bool, default=True
-        Makes no difference: X is never written to and never copied.
+    {copy_X}
     max_iter : int or None, default=1000
         Most passes of coordinate descent; None means the default.
     tol : float, default=1e-4
         The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best
         constants.
-    warm_start : bool, default=False
-        Start from the coefficients of the last fit.
-    random_state : int, RandomState or None, default=None
-        Makes no difference: nothing here is random.
-    selection : {'cyclic', 'random'}, default='cyclic'
-        Makes no difference: the solver chooses its own order.
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
-        intercept: root mean square). `coef_` comes back in the units of X.
+    {warm_start}
+    {random_state}
+    {selection}
+    {factor_alpha}
+    {standardize}
 
     Attributes
     ----------
@@ -201,11 +189,9 @@ class MultiTaskLasso(MultiTaskElasticNet):
     eps_ : float
         What `dual_gap_` had to come down to, ``tol * P(0)``.
     n_iter_ : int
-    converged_ : bool
-        Whether the gap asked for was reached.
+    {converged}
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        Only when X had string column names.
+    {feature_names}
     """
 
     _parameter_constraints: dict = {

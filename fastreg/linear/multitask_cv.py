@@ -1,9 +1,11 @@
 """MultiTaskLassoCV and MultiTaskElasticNetCV."""
 
+from fastreg._docs import documented
 from fastreg.linear._cv import CV_CONSTRAINTS, L1_RATIO_CONSTRAINTS, PathCV
 from fastreg.linear.paths import enet_path, lasso_path
 
 
+@documented
 class MultiTaskLassoCV(PathCV):
     """Multi-task lasso with alpha chosen by cross-validation.
 
@@ -12,29 +14,20 @@ class MultiTaskLassoCV(PathCV):
 
     Parameters
     ----------
-    eps : float, default=1e-3
-        Smallest alpha of an automatic grid, as a share of the largest.
-    alphas : int or array-like of shape (n_alphas,), default=100
-        The number of alphas of an automatic grid, or the alphas.
+    {eps}
+    {alphas}
     fit_intercept : bool, default=True
     max_iter : int, default=1000
         Most passes of coordinate descent per alpha.
-    tol : float, default=1e-4
-        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``.
-    copy_X : bool, default=True
-        Makes no difference: X is never written to and never copied.
-    cv : int, splitter or iterable of (train, test), default=None
-        None means 5 folds.
+    {tol}
+    {copy_X}
+    {cv}
     verbose : bool or int, default=False
         Makes no difference.
-    n_jobs : int or None, default=None
-        Makes no difference: the solver uses the threads that OMP_NUM_THREADS or threadpoolctl allow.
-    random_state : int, RandomState or None, default=None
-        Makes no difference: nothing here is random. A splitter has its own.
-    selection : {'cyclic', 'random'}, default='cyclic'
-        Makes no difference: the solver chooses its own order.
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
+    {n_jobs}
+    {random_state_cv}
+    {selection}
+    {factor_alpha}
     standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
         intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
@@ -57,13 +50,11 @@ class MultiTaskLassoCV(PathCV):
     cv_results_ : dict of ndarray
         `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
         last axis); and `l1_ratios`.
-    dual_gap_ : float
-        Of the fit on all rows, in units of the objective.
+    {gap_all}
     n_iter_ : int
     converged_ : bool
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        Only when X had string column names.
+    {feature_names}
     """
 
     _parameter_constraints: dict = CV_CONSTRAINTS
@@ -105,6 +96,7 @@ class MultiTaskLassoCV(PathCV):
         self.rule = rule
 
 
+@documented
 class MultiTaskElasticNetCV(PathCV):
     """Multi-task elastic net with alpha and l1_ratio chosen by cross-validation.
 
@@ -115,29 +107,20 @@ class MultiTaskElasticNetCV(PathCV):
     ----------
     l1_ratio : float or array-like of shape (n_l1_ratios,), default=0.5
         Share of the L1 penalty, between 0 and 1. Of several, cross-validation chooses one.
-    eps : float, default=1e-3
-        Smallest alpha of an automatic grid, as a share of the largest.
-    alphas : int or array-like of shape (n_alphas,), default=100
-        The number of alphas of an automatic grid, or the alphas.
+    {eps}
+    {alphas}
     fit_intercept : bool, default=True
     max_iter : int, default=1000
         Most passes of coordinate descent per alpha.
-    tol : float, default=1e-4
-        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``.
-    cv : int, splitter or iterable of (train, test), default=None
-        None means 5 folds.
-    copy_X : bool, default=True
-        Makes no difference: X is never written to and never copied.
+    {tol}
+    {cv}
+    {copy_X}
     verbose : bool or int, default=0
         Makes no difference.
-    n_jobs : int or None, default=None
-        Makes no difference: the solver uses the threads that OMP_NUM_THREADS or threadpoolctl allow.
-    random_state : int, RandomState or None, default=None
-        Makes no difference: nothing here is random. A splitter has its own.
-    selection : {'cyclic', 'random'}, default='cyclic'
-        Makes no difference: the solver chooses its own order.
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
+    {n_jobs}
+    {random_state_cv}
+    {selection}
+    {factor_alpha}
     standardize : bool, default=False
         Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
         intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
@@ -162,13 +145,11 @@ class MultiTaskElasticNetCV(PathCV):
     cv_results_ : dict of ndarray
         `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
         last axis), with a leading axis for several l1_ratios; and `l1_ratios`.
-    dual_gap_ : float
-        Of the fit on all rows, in units of the objective.
+    {gap_all}
     n_iter_ : int
     converged_ : bool
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        Only when X had string column names.
+    {feature_names}
     """
 
     _parameter_constraints: dict = CV_CONSTRAINTS | L1_RATIO_CONSTRAINTS

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from fastreg._docs import documented
 from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_params
 from fastreg.design import Design
 from fastreg.linear._base import LinearRegressor, coef_dtype, warn_not_converged
@@ -28,6 +29,7 @@ RIDGE_CONSTRAINTS = {
 }
 
 
+@documented
 class Ridge(LinearRegressor):
     """Least squares with an L2 penalty, in closed form.
 
@@ -46,8 +48,7 @@ class Ridge(LinearRegressor):
         norm where that is not unique.
     fit_intercept : bool, default=True
         The intercept is exact for sparse X too, and never penalised.
-    copy_X : bool, default=True
-        Makes no difference: X is never written to and never copied.
+    {copy_X}
     max_iter : int or None, default=None
         Most iterations of the iterative methods; None leaves it to them. Closed forms have none.
     tol : float, default=1e-4
@@ -57,17 +58,11 @@ class Ridge(LinearRegressor):
     solver : {'auto', 'svd', 'cholesky', 'lsqr', 'sparse_cg', 'sag', 'saga', 'lbfgs'}, default='auto'
         Accepted for scikit-learn's sake, makes no difference: they all have one answer, and the way to it
         follows from the shape of X. `solver_` says which it was.
-    positive : bool, default=False
-        The same as ``lower=0``.
-    random_state : int, RandomState or None, default=None
-        Makes no difference: nothing here is random.
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha; 0 leaves a feature unpenalised. Used as it is, not rescaled.
-    lower, upper : float or array-like of shape (n_features,), default=None
-        Bounds of the coefficients, ``lower <= 0 <= upper``. They hold for coefficients in the units of X.
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
-        intercept: root mean square). `coef_` comes back in the units of X.
+    {positive}
+    {random_state}
+    {factor_alpha}
+    {bounds}
+    {standardize}
 
     Attributes
     ----------
@@ -85,8 +80,7 @@ class Ridge(LinearRegressor):
         different alphas or singular wide X; conjugate gradients for big sparse X; coordinate descent for
         bounds.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        Only when X had string column names.
+    {feature_names}
 
     Notes
     -----
