@@ -105,9 +105,9 @@ class _Scales:
         null = self.objective(y - center, sigma, np.zeros(design.p))
         low, high = self.least, np.inf  # the slope is negative at low, positive at high
         last, best = None, None
-        # what sigma lacks, and what its fit lacks, share the tolerance
-        inner = 0.1 * tol
-        for _ in range(60):
+        # the slope in sigma is off by the root of what a fit lacks, and the joint gap in proportion to the slope
+        inner = max(tol * tol, 1e-15)
+        for _ in range(100):
             state, r, slope = self.fit(sigma, inner, max(1, max_iter - self.n_iter))
             gap, primal, own = self.gap(state, r, sigma)
             if best is None or gap < best[3]:
@@ -115,8 +115,11 @@ class _Scales:
             if gap <= tol * null or self.n_iter >= max_iter:
                 break
             low, high = (max(low, sigma), high) if slope < 0 else (low, min(high, sigma))
-            if high <= low * (1 + 1e-13):
-                break
+            if high <= low * (1 + 1e-9):  # a slope had the wrong sign: its fit was not good enough
+                if inner <= 1e-14:
+                    break
+                inner, low, high, last, sigma = 0.01 * inner, self.least, np.inf, None, best[2]
+                continue
             # a secant through the last two slopes, on logarithms; at first the sigma that the residuals want
             guess = own
             if last is not None and (last[1] - slope) != 0 and last[0] != sigma:
