@@ -58,11 +58,10 @@ def judge(work, task, answers, reference):
             if np.size(intercepts) == 1:
                 intercepts = float(np.ravel(intercepts)[0])
         l1, l2 = one.strengths(ridge=work.family in ("ridge", "loo"))
-        if work.family == "logistic":
+        if work.family in ("logistic", "multinomial"):
+            judge = objective.logistic_gap if work.family == "logistic" else objective.multinomial_gap
             gaps.append(
-                objective.logistic_gap(
-                    task.X, one.y, coefs, intercepts, float(l1[0]), float(l2[0]), fit_intercept=one.fit_intercept
-                )
+                judge(task.X, one.y, coefs, intercepts, float(l1[0]), float(l2[0]), fit_intercept=one.fit_intercept)
             )
             continue
         if work.family in ("poisson", "gamma"):

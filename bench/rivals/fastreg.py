@@ -77,6 +77,7 @@ RIVALS = [
     Rival(
         "fastreg", "fastreg", "fastreg",
         {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo, "logistic": logistic,
+         "multinomial": logistic,
          "poisson": partial(log_link, estimator=fastreg.PoissonRegressor),
          "gamma": partial(log_link, estimator=fastreg.GammaRegressor)},
         {"default": _grid(4, 5, 6, 7, 8), "ridge": (None,), "loo": (None,)},

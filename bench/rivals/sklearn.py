@@ -108,7 +108,7 @@ RIVALS = [
         {"logistic": partial(logistic, solver="newton-cholesky")}, EXACT,
         skips=dict.fromkeys(("L5a", "L5b", "L5c", "L5ci", "L7logit1"), "has no L1 penalty"),
     ),
-    Rival("sklearn-saga", "scikit-learn", "sklearn.linear_model", {"logistic": saga}, EXACT),
+    Rival("sklearn-saga", "scikit-learn", "sklearn.linear_model", {"logistic": saga, "multinomial": saga}, EXACT),
     Rival(
         "sklearn-gram", "scikit-learn", "sklearn.linear_model",
         {"single": partial(single, precompute=True), "path": partial(path, precompute=True)}, EXACT,
