@@ -5,6 +5,8 @@ import pickle
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.special import xlogy
+from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
@@ -420,6 +422,87 @@ def test_ctrl_c_ends_training_at_the_last_whole_epoch(monkeypatch):
     same(model, whole, rtol=0)
     assert model.n_iter_ == len(model.loss_curve_) == 3
     assert model.stationarity_ == whole.stationarity_
+
+
+class StoppedNetwork:
+    """Ctrl-C comes while a certain gradient is on its way."""
+
+    def __init__(self, net, gradients):
+        self.weights, self.biases, self.loss, self.net, self.left = net.weights, net.biases, net.loss, net, gradients
+
+    def gradient(self, *args):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return self.net.gradient(*args)
+
+
+@pytest.mark.parametrize("penalty", [None, L1(0.01), GroupL1(0.01)], ids=str)
+@pytest.mark.parametrize("gradients", [1, 8, 9, 10, 11, 12])
+def test_ctrl_c_in_full_batches_keeps_the_last_iteration(monkeypatch, gradients, penalty):
+    """Not what a line search was trying: the weights, the loss and their number are those of a fit that ended there."""
+    from fastreg.mlp import _base
+
+    X, y = data(n=40)
+    params = {"hidden_layer_sizes": (3,), "solver": "lbfgs", "penalty": penalty, "random_state": 0, "tol": 1e-9}
+    minimise = _base.minimise
+    monkeypatch.setattr(_base, "minimise", lambda net, *a, **k: minimise(StoppedNetwork(net, gradients), *a, **k))
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = MLPRegressor(**params).fit(X, y)
+    monkeypatch.undo()
+    if model.n_iter_ == 0:
+        assert gradients < 8
+        assert np.isfinite([model.loss_, model.stationarity_]).all()
+        return
+    whole = MLPRegressor(**params, max_iter=model.n_iter_).fit(X, y)
+    same(model, whole, rtol=0)
+    assert model.loss_ == pytest.approx(whole.loss_)
+    assert model.stationarity_ == whole.stationarity_
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_loss_of_several_targets_is_scikit_learns(loss, solver):
+    """A swap shows the same number: squared errors are averaged over targets, the others added up."""
+    X, y = data(n=40)
+    Y = np.abs(np.column_stack([y, X[:, 1], y - X[:, 3]]))
+    params = {"hidden_layer_sizes": (4,), "solver": solver, "alpha": 0.0, "max_iter": 3, "random_state": 0}
+    theirs = neural_network.MLPRegressor(loss, **params).fit(X, Y)
+    ours = MLPRegressor(loss, **params).fit(X, Y)
+    if solver == "lbfgs":  # theirs pairs the gradient of the sum with the mean: other steps, but what a loss is stays
+        prediction = ours.predict(X)
+        value = 0.5 * np.mean((prediction - Y) ** 2)
+        if loss == "poisson":
+            value = np.mean(prediction - Y + xlogy(Y, Y / prediction), axis=0).sum()
+        assert ours.loss_ == pytest.approx(value)
+    else:
+        np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-6)
+
+
+def test_a_model_predicts_as_it_was_fitted():
+    """Parameters set after `fit` are for the next one."""
+    X, y = data(n=40)
+    y = np.abs(y)
+    model = MLPRegressor("poisson", (4,), activation="tanh", random_state=0).fit(X, y)
+    before = model.predict(X)
+    model.set_params(loss="squared_error", activation="relu")
+    for other in (model, pickle.loads(pickle.dumps(model)), model.compact()):
+        np.testing.assert_allclose(other.predict(X), before, rtol=1e-12)
+
+
+def test_a_refused_warm_start_leaves_the_model_as_it_was():
+    X, y = data(n=40)
+    model = MLPRegressor(hidden_layer_sizes=(4,), warm_start=True, random_state=0).fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="same sizes"):
+        model.fit(X, np.column_stack([y, y]))
+    assert model.n_outputs_ == 1
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+def test_the_classifiers_loss_has_scikit_learns_name():
+    assert MLPClassifier().loss == neural_network.MLPClassifier().loss
+    assert "loss" not in MLPClassifier().get_params()
 
 
 @pytest.mark.parametrize("activation", ["leaky_relu", "elu", "gelu", "silu", "softplus", ["tanh", "relu"]])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -260,6 +261,46 @@ def test_float32_follows_float64():
     options = {"penalties": [L1L2(1e-3, 0.5)] * 2, "lr": 0.005, "epochs": 5, "batch_size": 32}
     losses = [train(it, X, Y, weight, optimizer=Adam(), **options) for it in (net, single)]
     np.testing.assert_allclose(*losses, rtol=1e-3)
+
+
+LAYOUTS = {
+    "fortran": np.asfortranarray,
+    "every other row": lambda X: np.repeat(X, 2, axis=0)[::2],
+    "every other column": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    "part of the columns": lambda X: np.hstack([X, X])[:, : X.shape[1]],
+    "backwards": lambda X: X[::-1].copy()[::-1],
+    "big-endian": lambda X: X.astype(X.dtype.newbyteorder(">")),
+    "read-only": lambda X: np.frombuffer(X.tobytes(), X.dtype).reshape(X.shape),
+}
+NUMBERS = ["?", "b", "h", "i", "q", "B", "H", "I", "Q", "f", "d"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_numbers_and_strides_of_x(number, layout):
+    """Training, gradients and predictions are the same bits from any array that holds the same numbers."""
+    found = []
+    for change in (lambda X: X.astype(np.float64), lambda X: LAYOUTS[layout](X.astype(number))):
+        net, X, Y, weight = case((17, 12, 3), n=90)
+        X = change(np.abs(np.round(3 * X)) % 2 if number == "?" else np.abs(np.round(3 * X)))
+        losses = train(net, X, Y, weight, optimizer=Adam(), batch_size=32, lr=1e-3)
+        value, gW, _ = net.gradient(X, Y, weight)
+        found.append((losses, parameters(net), net.raw(X), value, gW[0]))
+    for plain, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(plain, other)
+
+
+def test_x_is_not_copied_whole():
+    """Integers, and columns one after the other: what training takes does not grow with the rows."""
+    net = Network((500, 4, 1), ["relu"], "squared", np.float32)
+    for X in (np.zeros((40_000, 500), np.uint8), np.zeros((500, 40_000), np.float32).T):
+        trainer, Y = Trainer(net, SGD()), np.zeros((len(X), 1), np.float32)
+        tracemalloc.start()
+        trainer.epoch(X, Y, None, np.arange(len(X)), 100, 1e-3)
+        net.gradient(X, Y)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 6_000_000        # X: 20 and 80 MB
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])

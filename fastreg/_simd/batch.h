@@ -27,6 +27,35 @@ static void NAME(gather)(ptrdiff_t m, ptrdiff_t n, const void *x, ptrdiff_t ldx,
     }
 }
 
+/* Rows of an array of any numbers and strides (in bytes). */
+static void NAME(gather_any)(ptrdiff_t m, ptrdiff_t n, const void *x, ptrdiff_t row, ptrdiff_t column, int kind,
+                             const ptrdiff_t *rows, void *out, ptrdiff_t ldo)
+{
+    const char *const from = x;
+#define FROM(k, type)                                                                                               \
+    case k:                                                                                                         \
+        for (ptrdiff_t i = 0; i < m; i++)                                                                           \
+            for (ptrdiff_t j = 0; j < n; j++) {                                                                     \
+                type value;                                                                                         \
+                memcpy(&value, from + (rows ? rows[i] : i) * row + j * column, sizeof value);                       \
+                ((T *)out)[i * ldo + j] = (T)value;                                                                 \
+            }                                                                                                       \
+        break;
+    switch (kind) {
+        FROM(FR_FLOAT, float)
+        FROM(FR_DOUBLE, double)
+        FROM(FR_INT8, int8_t)
+        FROM(FR_INT16, int16_t)
+        FROM(FR_INT32, int32_t)
+        FROM(FR_INT64, int64_t)
+        FROM(FR_UINT8, uint8_t)
+        FROM(FR_UINT16, uint16_t)
+        FROM(FR_UINT32, uint32_t)
+        FROM(FR_UINT64, uint64_t)
+    }
+#undef FROM
+}
+
 /* Rows of a CSR matrix. */
 static void NAME(gather_sparse)(ptrdiff_t m, const fr_csr *x, const ptrdiff_t *rows, fr_rows *out)
 {

@@ -88,6 +88,8 @@ cdef extern from "kernels.h" nogil:
         int32_t *index
         void *value
 
+    int FR_FLOAT, FR_DOUBLE, FR_INT8, FR_INT16, FR_INT32, FR_INT64, FR_UINT8, FR_UINT16, FR_UINT32, FR_UINT64
+
     ctypedef struct fr_net:
         int width, strip
         Py_ssize_t (*strips)(Py_ssize_t n) noexcept nogil
@@ -105,6 +107,8 @@ cdef extern from "kernels.h" nogil:
         fr_activation identity, logistic, tanh, relu, leaky_relu, elu, gelu, silu, softplus
         void (*gather)(Py_ssize_t m, Py_ssize_t n, const void *x, Py_ssize_t ldx, int nbytes,
                        const Py_ssize_t *rows, void *out, Py_ssize_t ldo) noexcept nogil
+        void (*gather_any)(Py_ssize_t m, Py_ssize_t n, const void *x, Py_ssize_t row, Py_ssize_t column, int kind,
+                           const Py_ssize_t *rows, void *out, Py_ssize_t ldo) noexcept nogil
         void (*gather_sparse)(Py_ssize_t m, const fr_csr *x, const Py_ssize_t *rows, fr_rows *out) noexcept nogil
         void (*transpose_sparse)(Py_ssize_t m, Py_ssize_t n, const fr_rows *x, fr_rows *out) noexcept nogil
 

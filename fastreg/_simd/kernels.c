@@ -237,7 +237,7 @@ typedef uint32_t bits32;
                 CAT(settle, f), CAT(metric, f), CAT(square_sum, f), CAT(finite, f), \
                 CAT(act_identity, f), CAT(act_logistic, f), CAT(act_tanh, f), CAT(act_relu, f), \
                 CAT(act_leaky_relu, f), CAT(act_elu, f), CAT(act_gelu, f), CAT(act_silu, f), CAT(act_softplus, f), \
-                CAT(gather, f), CAT(gather_sparse, f), CAT(transpose_sparse, f)}
+                CAT(gather, f), CAT(gather_any, f), CAT(gather_sparse, f), CAT(transpose_sparse, f)}
 #define TYPED(f) {CAT(col_dots, f), CAT(row_dots, f), CAT(col_axpy, f), CAT(row_dot, f), \
                   CAT(col_moments, f), CAT(row_moments, f), CAT(pack, f)}
 const fr_kernels CAT(fr_kernels_, LEVEL) = {

@@ -97,6 +97,11 @@ struct fr_update {
 typedef struct { const void *start, *index, *value; int index_bytes, bytes; } fr_csr;
 typedef struct { ptrdiff_t *start; int32_t *index; void *value; } fr_rows;
 
+/* Numbers that gather_any reads. */
+enum {
+    FR_FLOAT, FR_DOUBLE, FR_INT8, FR_INT16, FR_INT32, FR_INT64, FR_UINT8, FR_UINT16, FR_UINT32, FR_UINT64
+};
+
 /* What networks compute with, in one element type. */
 typedef struct {
     int width, strip;           /* elements of a vector; vectors of a whole strip */
@@ -119,6 +124,8 @@ typedef struct {
     /* rows (NULL: 0..m) of X, C order with rows of ldx elements of `bytes` bytes (4 or 8), into the rows of out */
     void (*gather)(ptrdiff_t m, ptrdiff_t n, const void *x, ptrdiff_t ldx, int bytes, const ptrdiff_t *rows, void *out,
                    ptrdiff_t ldo);
+    void (*gather_any)(ptrdiff_t m, ptrdiff_t n, const void *x, ptrdiff_t row, ptrdiff_t column, int kind,
+                       const ptrdiff_t *rows, void *out, ptrdiff_t ldo);
     void (*gather_sparse)(ptrdiff_t m, const fr_csr *x, const ptrdiff_t *rows, fr_rows *out);
     void (*transpose_sparse)(ptrdiff_t m, ptrdiff_t n, const fr_rows *x, fr_rows *out);
 } fr_net;

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastreg._validation import check_params, check_sample_weight
 from fastreg.mlp import _layers, _stochastic
-from fastreg.mlp._data import check_rows
+from fastreg.mlp._data import check_rows, float_type
 from fastreg.mlp._inspection import Inspection
 from fastreg.networks import Network
 from fastreg.networks.compact import CompactNetwork
@@ -76,18 +76,19 @@ class BaseMLP(Inspection, BaseEstimator):
         if validation[0] is None and validation[1] is not None:
             raise ValueError("y_val needs X_val.")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        X, Y, y, sample_weight = self._check_fit(X, y, sample_weight, first, incremental)
+        X, Y, y, sample_weight, n_outputs = self._check_fit(X, y, sample_weight, first, incremental)
         weight = check_sample_weight(sample_weight, X)
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         random_state = check_random_state(self.random_state)
-        sizes = [X.shape[1], *sizes, self.n_outputs_]
-        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        sizes = [X.shape[1], *sizes, n_outputs]
+        dtype = float_type(X)
         if first:
-            net = Network(sizes, names, self._loss(), dtype)
+            net = Network(sizes, names, self._loss(self.loss), dtype)
             self._initialise(net, random_state)
         else:
             net = self._continued(sizes, names)
+        self.n_outputs_, self._trained = n_outputs, (names, self.loss)
         # a row of weight 0 is no row
         rows = np.arange(X.shape[0]) if weight is None else np.flatnonzero(weight)
         if self.solver in STOCHASTIC:
@@ -137,7 +138,7 @@ class BaseMLP(Inspection, BaseEstimator):
                 f"The fitted network has layers of {list(net.sizes)}, but hidden_layer_sizes and the data ask for "
                 f"{sizes}. Training goes on with the same sizes only; fit with warm_start=False to begin anew."
             )
-        loss = self._loss()
+        loss = self._loss(self.loss)
         if tuple(names) != net.activations or loss != net.loss:
             fresh = Network(sizes, names, loss, net.dtype)
             for mine, fitted in zip(fresh.weights + fresh.biases, net.weights + net.biases, strict=True):
@@ -236,14 +237,25 @@ class BaseMLP(Inspection, BaseEstimator):
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 "preprocessed."
             )
-        self.n_iter_, self.loss_ = min(done.n_iter, self.max_iter), done.objective
-        if not done.converged:
+        self.n_iter_ = min(done.n_iter, self.max_iter)
+        charged = charges.value(net)
+        self.loss_ = (done.objective - charged) / self._averaged(net) + charged
+        if done.interrupted:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        elif not done.converged:
             warnings.warn(
                 f"lbfgs did not converge after {done.n_iter} iterations: {done.message}. Increase max_iter, max_fun or "
                 "tol, or put the features on one scale.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+    def _averaged(self, net):
+        """Targets over which `loss_` is a mean: as in scikit-learn, those of the squared loss, and of no other.
+
+        What is minimised is the sum in any case, there as here.
+        """
+        return self.n_outputs_ if net.loss.name == "squared" else 1
 
     def _stationarity(self, net, X, Y, weight):
         """None where batches do not minimise mean loss + penalties: dropout, activity, decoupled decay."""
@@ -268,8 +280,8 @@ class BaseMLP(Inspection, BaseEstimator):
         coefs, intercepts = self.coefs_, self.intercepts_
         if "used_features_" in self.__dict__:
             if net is None:
-                names = _layers.activations(self.activation, len(coefs) - 1)
-                net = CompactNetwork(coefs, intercepts, names, self._loss(), self.used_features_, self.n_features_in_)
+                names, loss = self._trained[0], self._loss(self._trained[1])
+                net = CompactNetwork(coefs, intercepts, names, loss, self.used_features_, self.n_features_in_)
                 self._net = net
             return net
         if net is not None:
@@ -278,7 +290,7 @@ class BaseMLP(Inspection, BaseEstimator):
                 return net
         sizes = [coefs[0].shape[0], *(w.shape[1] for w in coefs)]
         dtype = np.float32 if coefs[0].dtype == np.float32 else np.float64
-        net = Network(sizes, _layers.activations(self.activation, len(sizes) - 2), self._loss(), dtype)
+        net = Network(sizes, self._trained[0], self._loss(self._trained[1]), dtype)
         for mine, fitted in zip(net.weights + net.biases, coefs + intercepts, strict=True):
             mine[...] = fitted
         self._adopt(net)

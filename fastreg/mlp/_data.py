@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from fastreg._validation import check_predict_data
 
-__all__ = ["check_network_data", "check_rows", "rows_of"]
+__all__ = ["check_network_data", "check_rows", "float_type", "rows_of"]
 
 
 def check_network_data(estimator, X, y, *, reset, numeric):
@@ -26,8 +26,8 @@ def check_network_data(estimator, X, y, *, reset, numeric):
 
     Returns
     -------
-    X : ndarray or CSR of float32 or float64
-        Integers become float32.
+    X : ndarray or CSR
+        As `rows_of` leaves it.
     y : ndarray
 
     Raises
@@ -56,7 +56,8 @@ def check_rows(estimator, X):
 
     Returns
     -------
-    ndarray or CSR of float32 or float64
+    ndarray or CSR
+        As `rows_of` leaves it.
 
     Raises
     ------
@@ -76,15 +77,24 @@ def check_rows(estimator, X):
     return rows_of(check_predict_data(estimator, X))
 
 
+def float_type(X):
+    """What a network computes in where X is this: its own float type, float32 for integers."""
+    return np.float64 if X.dtype == np.float64 else np.float32
+
+
 def rows_of(X):
-    """X as networks read it: rows of float32 or float64, dense or CSR. Integers become float32."""
+    """X as networks read it: dense in any strides, of floats, integers or bool, or CSR of floats.
+
+    Batches are cast as they are read, so integers are no copy; they are computed on as float32. A float type that the
+    kernels don't know becomes float64.
+    """
     if sparse.issparse(X):
         X = X.tocsr()
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()
-    if X.dtype.kind in "biu":
-        return X.astype(np.float32)
+    if X.dtype.kind in "biu" and X.dtype.isnative:
+        return X.astype(np.float32) if sparse.issparse(X) else X
     if X.dtype not in (np.float32, np.float64) or not X.dtype.isnative:
         X = X.astype(np.float64)
     return X

@@ -7,8 +7,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fastreg.mlp import _layers
-from fastreg.mlp._data import check_rows
+from fastreg.mlp._data import check_rows, float_type
 from fastreg.networks.compact import choose_storage, prune, size
 from fastreg.networks.report import layer_report, sensitivity
 
@@ -52,6 +51,7 @@ class Inspection:
             if not noise > 0:
                 raise ValueError(f"noise must be positive, got {noise!r}.")
             X = check_rows(self, X)
+            X = X.astype(float_type(X), copy=False)
             report["sensitivity"] = sensitivity(self._network(), X, noise, check_random_state(random_state))
         return report
 
@@ -71,8 +71,7 @@ class Inspection:
         """
         check_is_fitted(self, "coefs_")
         weights = [W.toarray() if sparse.issparse(W) else W for W in self.coefs_]
-        names = _layers.activations(self.activation, len(weights) - 1)
-        pruned = prune(weights, self.intercepts_, names)
+        pruned = prune(weights, self.intercepts_, self._trained[0])
         small = copy.copy(self)
         for name in ("_net", "_trainer", "_optimizer_state", "_settings"):
             vars(small).pop(name, None)

@@ -128,7 +128,7 @@ def train(model, net, trainer, charges, data, validate, random_state, incrementa
                 loss = trainer.epoch(X, Y, weight, order, batch, rates, seed)
             except FloatingPointError:
                 raise ValueError(_diverged(model, epoch)) from None
-            loss += charges.value(net)
+            loss = loss / model._averaged(net) + charges.value(net)
             if not np.isfinite(loss):
                 raise ValueError(_diverged(model, epoch))
             model.n_iter_ += 1

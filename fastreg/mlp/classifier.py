@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from fastreg._validation import check_params, check_sample_weight
 from fastreg.losses import get_loss
 from fastreg.mlp._base import CONSTRAINTS, BaseMLP
-from fastreg.mlp._data import check_network_data
+from fastreg.mlp._data import check_network_data, float_type
 from fastreg.mlp._docs import documented
 
 
@@ -49,6 +49,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> model.n_zeros_ > 50
     True
     """
+
+    loss = "log_loss"  # scikit-learn's name of the only one
 
     _parameter_constraints: dict = {**CONSTRAINTS, "class_weight": [dict, StrOptions({"balanced"}), None]}
 
@@ -183,12 +185,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             by_class = compute_sample_weight(self.class_weight, y)
             sample_weight = by_class if sample_weight is None else by_class * check_sample_weight(sample_weight, X)
         if kind == "multiclass":
-            self.n_outputs_ = len(self.classes_)
-            return X, np.searchsorted(self.classes_, y).astype(X.dtype), y, sample_weight
+            return X, np.searchsorted(self.classes_, y).astype(float_type(X)), y, sample_weight, len(self.classes_)
         Y = self._label_binarizer.transform(y)
-        Y = np.ascontiguousarray(Y.toarray() if hasattr(Y, "toarray") else Y, dtype=X.dtype)
-        self.n_outputs_ = Y.shape[1]
-        return X, Y, y, sample_weight
+        Y = np.ascontiguousarray(Y.toarray() if hasattr(Y, "toarray") else Y, dtype=float_type(X))
+        return X, Y, y, sample_weight, Y.shape[1]
 
     def _check_classes(self, y, incremental):
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
@@ -214,7 +214,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _stratify(self):
         return self._label_binarizer.y_type_ != "multilabel-indicator" and self.n_outputs_ == 1
 
-    def _loss(self):
+    def _loss(self, name=None):
         return get_loss("softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic")
 
     def _out_activation(self):

@@ -167,12 +167,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X, y = check_network_data(self, X, y, reset=first, numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if self._loss().name == "softmax":
+        loss = self._loss(self.loss)
+        if loss.name == "softmax":
             raise ValueError("loss must be one of numbers; for classes use MLPClassifier.")
-        self._loss().valid(y)
+        loss.valid(y)
         Y = np.ascontiguousarray(y.reshape(len(y), -1))
-        self.n_outputs_ = Y.shape[1]
-        return X, Y, y, sample_weight
+        return X, Y, y, sample_weight, Y.shape[1]
 
     def _check_validation(self, X_val, y_val):
         if y_val is None:
@@ -183,18 +183,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _stratify(self):
         return False
 
-    def _loss(self):
-        return get_loss("squared" if self.loss == "squared_error" else self.loss)
+    def _loss(self, loss):
+        return get_loss("squared" if loss == "squared_error" else loss)
 
     def _out_activation(self):
-        name = self._loss().name
+        name = self._loss(self.loss).name
         return "exp" if name in ("poisson", "gamma", "tweedie") else "logistic" if name == "logistic" else "identity"
 
     def _score_raw(self, raw, y, weight):
         return r2_score(y, self._predictions(raw), sample_weight=weight)
 
     def _predictions(self, raw):
-        found = raw if self.out_activation_ == "identity" else self._loss().predict(raw)
+        found = raw if self.out_activation_ == "identity" else self._loss(self._trained[1]).predict(raw)
         return found.ravel() if found.shape[1] == 1 else found
 
     def predict(self, X):

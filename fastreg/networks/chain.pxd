@@ -35,8 +35,11 @@ cdef struct Place:
 # X or Y as it came: dense rows or CSR.
 cdef struct Source:
     const char *data
-    Py_ssize_t ld
+    Py_ssize_t ld               # of rows of floats (of so many bytes), in elements
     int nbytes
+    bint other                  # not that, but numbers of some kind; strides are in bytes
+    int kind
+    Py_ssize_t row, column
     bint sparse
     fr_csr csr
 

@@ -30,12 +30,15 @@ class FullBatch:
     converged : bool
     message : str
         Why it stopped.
+    interrupted : bool
+        By Ctrl-C: the network has the weights of the last whole iteration.
     """
 
     objective: float
     n_iter: int
     converged: bool
     message: str
+    interrupted: bool = False
 
 
 def residual(net, penalties, X, Y, sample_weight=None):
@@ -135,20 +138,38 @@ def _quasi_newton(arrays, penalties, loss_and_gradient, tol, max_iter, max_fun):
     bounds = None
     if bounded:
         bounds = BoxBounds(np.append(low, np.zeros(len(parts))), np.append(high, np.full(len(parts), np.inf)))
+    done = _Iterations(start)
     # ftol: the step from which the objective stands still in double precision, as in scikit-learn
-    found = minimize(
-        objective,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol, "ftol": 64 * np.finfo(float).eps},
-    )
-    x = found.x[: len(l1)].copy()
-    x[parts] -= found.x[len(l1) :]
+    try:
+        found = minimize(
+            objective,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            callback=done.count,
+            options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol, "ftol": 64 * np.finfo(float).eps},
+        )
+    except KeyboardInterrupt:
+        found = None
+    last = done.x if found is None else found.x
+    x = last[: len(l1)].copy()
+    x[parts] -= last[len(l1) :]
     _unpack(arrays, x)
+    if found is None:
+        return FullBatch(objective(last)[0], done.n_iter, False, "interrupted", True)
     # status 1 is a limit on iterations or evaluations; 2, no progress in the line search, is as far as rounding allows
     return FullBatch(float(found.fun), int(found.nit), found.status != 1, str(found.message))
+
+
+class _Iterations:
+    """The last whole iteration, as the line search of the next one moves the weights."""
+
+    def __init__(self, start):
+        self.x, self.n_iter = start, 0
+
+    def count(self, x):
+        self.x, self.n_iter = np.array(x), self.n_iter + 1
 
 
 def _bound(penalty, side):
@@ -172,36 +193,46 @@ def _proximal_gradient(arrays, penalties, loss_and_gradient, tol, max_iter, max_
         return sum(p.value(w) for w, p in zip(layers(x), penalties, strict=True) if p is not None)
 
     x = prox(_pack(arrays), 1e-12)  # inside of bounds
-    loss, slope = loss_and_gradient(x)
+    try:
+        loss, slope = loss_and_gradient(x)
+    except KeyboardInterrupt:
+        _unpack(arrays, x)
+        return FullBatch(loss_and_gradient(x)[0] + charge(x), 0, False, "interrupted", True)
     best, n_fun, step, momentum = loss + charge(x), 1, 1.0, 1.0
     y, loss_y, slope_y = x, loss, slope
-    n_iter, ends = 0, False
+    n_iter, accepted, ends, interrupted = 0, 0, False, False
     while n_iter < max_iter and n_fun < max_fun and not ends:
-        n_iter += 1
-        while True:
-            new = prox(y - step * slope_y, step)
-            move = new - y
-            loss, slope = loss_and_gradient(new)
-            n_fun += 1
-            # the loss lies below its quadratic model, up to rounding
-            room = 1e-12 * (abs(loss) + abs(loss_y))
-            if loss <= loss_y + slope_y @ move + move @ move / (2 * step) + room or step < 1e-20:
-                break
-            step /= 2
-        value = loss + charge(new)
-        if value > best and y is not x:  # overshot: again from x, without momentum
-            y, momentum = x, 1.0
-            loss_y, slope_y = loss_and_gradient(x)
-            n_fun += 1
-            continue
-        ends = np.abs(new - prox(new - slope, 1.0)).max() <= tol
-        ahead = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        y = new + (momentum - 1) / ahead * (new - x)
-        x, best, momentum = new, min(best, value), ahead
-        if not ends:
-            loss_y, slope_y = loss_and_gradient(y)
-            n_fun += 1
-        step *= 1.1
+        try:
+            n_iter += 1
+            while True:
+                new = prox(y - step * slope_y, step)
+                move = new - y
+                loss, slope = loss_and_gradient(new)
+                n_fun += 1
+                # the loss lies below its quadratic model, up to rounding
+                room = 1e-12 * (abs(loss) + abs(loss_y))
+                if loss <= loss_y + slope_y @ move + move @ move / (2 * step) + room or step < 1e-20:
+                    break
+                step /= 2
+            value = loss + charge(new)
+            if value > best and y is not x:  # overshot: again from x, without momentum
+                y, momentum = x, 1.0
+                loss_y, slope_y = loss_and_gradient(x)
+                n_fun += 1
+                continue
+            ends = np.abs(new - prox(new - slope, 1.0)).max() <= tol
+            ahead = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+            y = new + (momentum - 1) / ahead * (new - x)
+            x, best, momentum, accepted = new, min(best, value), ahead, n_iter
+            if not ends:
+                loss_y, slope_y = loss_and_gradient(y)
+                n_fun += 1
+            step *= 1.1
+        except KeyboardInterrupt:
+            interrupted = True
+            break
     _unpack(arrays, x)
+    if interrupted:
+        return FullBatch(float(best), accepted, False, "interrupted", True)
     message = "the proximal gradient is small" if ends else "too many iterations"
     return FullBatch(float(best), n_iter, bool(ends), message)

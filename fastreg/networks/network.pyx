@@ -6,7 +6,10 @@ cimport numpy as cnp
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from fastreg._simd.dispatch cimport fr_net, fr_update, kernels
+from fastreg._simd.dispatch cimport (
+    FR_DOUBLE, FR_FLOAT, FR_INT8, FR_INT16, FR_INT32, FR_INT64, FR_UINT8, FR_UINT16, FR_UINT32, FR_UINT64, fr_net,
+    fr_update, kernels,
+)
 from fastreg._threads cimport Member, Team, interrupted, num_threads, parallel_for, raise_if_interrupted
 from fastreg.networks.activations cimport find_activation
 from fastreg.networks.chain cimport Space, Spaces, address, aligned, load_sparse, padded, products, up
@@ -21,6 +24,15 @@ cdef Py_ssize_t BATCH_BYTES = 1 << 18
 cdef Py_ssize_t MIN_ROWS = 64, MAX_ROWS = 512
 cdef Py_ssize_t LEAST_ROWS = 16         # of a thread's share
 cdef Py_ssize_t RUN = 64                # batches between looks for Ctrl-C
+
+
+# What X may be made of, in native byte order.
+KINDS = {
+    np.dtype(np.float32): FR_FLOAT, np.dtype(np.float64): FR_DOUBLE, np.dtype(np.bool_): FR_UINT8,
+    np.dtype(np.int8): FR_INT8, np.dtype(np.int16): FR_INT16, np.dtype(np.int32): FR_INT32,
+    np.dtype(np.int64): FR_INT64, np.dtype(np.uint8): FR_UINT8, np.dtype(np.uint16): FR_UINT16,
+    np.dtype(np.uint32): FR_UINT32, np.dtype(np.uint64): FR_UINT64,
+}
 
 
 cdef class Network:
@@ -124,8 +136,8 @@ cdef class Network:
 
         Parameters
         ----------
-        X : ndarray or CSR of shape (n_samples, n_inputs), float32 or float64
-            Read in batches; never copied whole.
+        X : ndarray or CSR of shape (n_samples, n_inputs)
+            Floats, integers or bool in any strides, read and cast in batches; never copied whole.
 
         Returns
         -------
@@ -276,7 +288,7 @@ cdef Source rows_from(const Source *x, Py_ssize_t at) noexcept nogil:
     if x.sparse:
         part.csr.start = <const char *>x.csr.start + at * x.csr.index_bytes
     else:
-        part.data += at * x.ld * x.nbytes
+        part.data += at * x.row
     return part
 
 
@@ -296,7 +308,10 @@ cdef void predict_task(void *context, Py_ssize_t task, int thread) noexcept nogi
 
 
 cdef object describe(Source *source, object array, Py_ssize_t n_columns, str name):
-    """Where an array's rows are; what isn't rows of floats is converted. Returns what must be kept alive."""
+    """Where an array's rows are. Returns what must be kept alive.
+
+    X may have any strides, and integers, as batches are cast: only the others are converted if need be.
+    """
     memset(source, 0, sizeof(Source))
     found = 1 if array.ndim == 1 else array.shape[1]
     if found != n_columns:
@@ -313,10 +328,18 @@ cdef object describe(Source *source, object array, Py_ssize_t n_columns, str nam
         source.csr.value, source.csr.index, source.csr.start = address(kept[0]), address(kept[1]), address(kept[2])
         source.csr.index_bytes = kept[1].dtype.itemsize
         return array, kept
-    if array.dtype not in (np.float32, np.float64):
+    floats = array.dtype in (np.float32, np.float64)
+    kind = KINDS.get(array.dtype) if name == "X" else None
+    if kind is None and not floats:
         array = np.asarray(array, np.float64)
-    array = np.ascontiguousarray(array)
-    source.data, source.nbytes, source.ld = address(array), array.dtype.itemsize, n_columns
+    if kind is None or not array.size:
+        array = np.ascontiguousarray(array)
+    item = array.dtype.itemsize
+    source.data, source.nbytes, source.ld, source.row = address(array), item, n_columns, n_columns * item
+    if kind is not None and array.size:
+        source.kind, source.row, source.column = kind, array.strides[0], array.strides[1]
+        source.other = not floats or source.column != item or source.row % item != 0 or source.row < 0
+        source.ld = source.row // item
     return array
 
 

@@ -183,9 +183,13 @@ cdef void add_values(Passes p, double *total) noexcept nogil:
 cdef void load_rows(const Chain *c, Space *s, const Source *x, const Py_ssize_t *order, Py_ssize_t i0,
                     Py_ssize_t i1) noexcept nogil:
     """Gather rows i0..i1 of a batch from dense X."""
-    cdef Py_ssize_t skipped = 0 if order != NULL else i0 * x.ld * x.nbytes
-    c.net.gather(i1 - i0, c.layers[0].n_in, x.data + skipped, x.ld, x.nbytes, order + i0 if order != NULL else NULL,
-                 s.x + i0 * s.ldx * c.item, s.ldx)
+    cdef const Py_ssize_t *rows = order + i0 if order != NULL else NULL
+    cdef const char *data = x.data if order != NULL else x.data + i0 * x.row
+    cdef char *to = s.x + i0 * s.ldx * c.item
+    if x.other:
+        c.net.gather_any(i1 - i0, c.layers[0].n_in, data, x.row, x.column, x.kind, rows, to, s.ldx)
+    else:
+        c.net.gather(i1 - i0, c.layers[0].n_in, data, x.ld, x.nbytes, rows, to, s.ldx)
 
 
 cdef void evaluate(Passes p, Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t targets) noexcept nogil:

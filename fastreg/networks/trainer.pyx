@@ -372,8 +372,10 @@ cdef class Trainer:
         """The numbers of the batch's step."""
         cdef const Run *run = stand.run
         cdef Py_ssize_t which, L = self.chain.n_layers, batch = stand.at // run.batch_size
+        cdef fr_update *first = &self.updates[0]
+        self.optimizer.prepare(self.chain.net, first, run.rates[batch], stand.t)
         for which in range(2 * L):
-            self.optimizer.prepare(self.chain.net, &self.updates[which], run.rates[batch], stand.t)
+            take_numbers(&self.updates[which], first)
             self.updates[which].decay = run.rates[batch] * self.decay if which < L else 0
         if not run.whole and stand.at % run.batch_size == 0:
             memset(self.gradient_at, 0, self.chain.size * self.chain.item)
@@ -445,6 +447,13 @@ cdef class Trainer:
                         look_less[float](self._length(which), <float *>u.w, <float *>z, u.momentum, <float *>u.m)
                     else:
                         look_less[double](self._length(which), <double *>u.w, <double *>z, u.momentum, <double *>u.m)
+
+
+cdef void take_numbers(fr_update *u, const fr_update *first) noexcept nogil:
+    """The step and the optimizer's numbers, the same for all layers."""
+    u.step, u.rate, u.momentum, u.beta1, u.beta2, u.epsilon = (
+        first.step, first.rate, first.momentum, first.beta1, first.beta2, first.epsilon)
+    u.correct1, u.correct2 = first.correct1, first.correct2
 
 
 cdef void look_less(Py_ssize_t n, const real *w, const real *z, double momentum, real *velocity) noexcept nogil:
