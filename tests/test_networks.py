@@ -300,7 +300,7 @@ def test_x_is_not_copied_whole():
         net.gradient(X, Y)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak < 6_000_000        # X: 20 and 80 MB
+        assert peak < 6_000_000  # X: 20 and 80 MB
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
