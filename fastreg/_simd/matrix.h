@@ -210,7 +210,7 @@ static void NAME(product)(const fr_product *p, ptrdiff_t i0, ptrdiff_t i1, ptrdi
     for (ptrdiff_t i = i0; i < i1; i += (ptrdiff_t)1 << size) {
         while (((ptrdiff_t)1 << size) > i1 - i)
             size--;
-        if (p->update && p->k >= 16)                   /* what the step will need, long before it does */
+        if (p->update && p->k >= 128)                   /* what the step will need, long before it does */
             NAME(fetch)(p->update, i * p->update->ld + j0, (ptrdiff_t)1 << size, cols);
         tiles[size][vectors - 1](p->k, a + i * p->ai, p->ai, p->ak, b, bk, out);
         p->finish(p, i, j0, (ptrdiff_t)1 << size, cols, out);
