@@ -163,26 +163,39 @@ def everyone(row, levels):
 
 
 def memory_table(rows):
-    lines = [
-        "\n## Memory\n",
-        "Peak resident memory of the first fit above what was there with X loaded, MB.\n",
-        "| work | X | " + " | ".join(MEMORY_RIVALS) + " |",
-        "|---|---|" + "---|" * len(MEMORY_RIVALS),
-    ]
-    for key, row in rows.items():
-        if not any("memory_above_x" in entry for entry in row.get("rivals", {}).values()):
-            continue
-        if row["bytes"] < 2**24 or row["work"] in NETWORKS:
-            continue
-        cells = []
-        for name in MEMORY_RIVALS:
-            above = row["rivals"].get(name, {}).get("memory_above_x")
-            cells.append("–" if above is None else f"{above / 1e6:.0f}")
-        lines.append(f"| {key} | {row['bytes'] / 1e6:.0f} | " + " | ".join(cells) + " |")
+    lines = ["\n## Memory\n", "Peak resident memory of the first fit above what was there with X loaded, MB."]
+    for rivals, networks in ((MEMORY_RIVALS, False), (NETWORK_MEMORY_RIVALS, True)):
+        floor = "four times the weights and a batch's rows, outputs and deltas | " if networks else ""
+        lines += [
+            f"\n| work | X | {floor}" + " | ".join(rivals) + " |",
+            "|---|---|" + "---|" * (len(rivals) + networks),
+        ]
+        for key, row in rows.items():
+            work = NETWORKS.get(row["work"])
+            if not any("memory_above_x" in entry for entry in row.get("rivals", {}).values()):
+                continue
+            if row["bytes"] < 2**24 or (work is not None) != networks or (networks and work.family != "train"):
+                continue
+            cells = (
+                [f"{row['bytes'] / 1e6:.0f}", f"{needed(work) / 1e6:.0f}"]
+                if networks
+                else [f"{row['bytes'] / 1e6:.0f}"]
+            )
+            for name in rivals:
+                above = row["rivals"].get(name, {}).get("memory_above_x")
+                cells.append("–" if above is None else f"{above / 1e6:.0f}")
+            lines.append(f"| {key} | " + " | ".join(cells) + " |")
     return lines
 
 
 MEMORY_RIVALS = ("fastreg", "sklearn", "sklearn-gram", "skglm", "adelie", "celer", "glmnet")
+NETWORK_MEMORY_RIVALS = ("fastreg", "jax", "torch", "sklearn-mlp")
+
+
+def needed(work):
+    """Bytes that training needs in float32: weights, gradients, Adam's moments; a batch's rows, outputs and deltas."""
+    weights = sum((a + 1) * b for a, b in zip(work.sizes[:-1], work.sizes[1:], strict=True))
+    return 4.0 * (4 * weights + work.batch * (work.sizes[0] + 2 * sum(work.sizes[1:])))
 
 
 def cold_table(cold):
