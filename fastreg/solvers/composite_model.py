@@ -20,6 +20,7 @@ from .newton_model import NewtonBlock
 from .sweeps import sweep_features, sweep_groups
 
 SWEEPS = 4  # before a Newton step
+CHOLESKY = 0.05  # multiply-adds of sweeps, for each coefficient cubed, that a step is worth
 LARGE = 2000  # columns from which a Newton step costs too much
 RIDGE = 1e-12  # of the largest diagonal, so that dependent columns have a Cholesky factor
 ROUNDS = 200
@@ -104,14 +105,15 @@ class Model:
         return max(gained, 1e-300)
 
     def alternate(self, sweeps, newton):
-        """Sweeps and Newton steps in turn."""
-        last = np.inf
+        """Sweeps, and Newton steps in turn with them once the sweeps have cost as much as a step would."""
+        last, spent = np.inf, 0.0
         for _ in range(ROUNDS):
             gained = sweeps()
             if self.solved(gained) or not (gained > 0 or last > 0):
                 break
             support, last = np.count_nonzero(self.w), 0.0
-            if 0 < support <= LARGE:
+            spent += SWEEPS * support * len(self.w)
+            if 0 < support <= LARGE and spent >= CHOLESKY * support**3:
                 with serial_blas(self.work, support):
                     for _ in range(10):
                         last = newton(self)
