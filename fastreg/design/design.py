@@ -13,6 +13,7 @@ from sklearn.utils import assert_all_finite
 from fastreg._simd.dispatch import dot
 
 from .dense import Cast, Dense, provisional_mean
+from .panels import centred
 from .sparse import Sparse
 
 EPS = np.finfo(np.float64).eps
@@ -24,6 +25,13 @@ def _storage(X):
     if sparse.issparse(X):
         return Sparse(X)
     return Dense(X) if Dense.takes(X) else Cast(X)
+
+
+def _with_ones(y):
+    """1 and the columns of y, as rows."""
+    rows = np.empty((1 + y.size // len(y), len(y)))
+    rows[0], rows[1:] = 1, y.T
+    return rows
 
 
 class Design:
@@ -119,33 +127,31 @@ class Design:
 
     def _gram_pass(self, y):
         """Statistics, Gram matrix and products with y, from the Gram matrix of X about a provisional mean, 1 and y."""
-        shift = provisional_mean(self.X, self.weights) if self.fit_intercept else np.zeros(self.p)
-        extra = np.ascontiguousarray(np.vstack([np.ones(self.n), y.T]))
-        joint = self.storage.gram_about(shift, self.root, extra)
-        p, off = self.p, joint[self.p, : self.p]
-        G, cross = joint[:p, :p], np.array(joint[p + 1 :, :p].T)
-        if not self.fit_intercept:
-            self._set(np.zeros(p), np.array(np.diagonal(G)))
-        else:
-            square = np.array(np.diagonal(G))
-            var = np.maximum(square - off * off, 0)
-            if (square > DRIFT * var).any():  # the first rows are far from the rest: centring would cancel
+        extra, p = _with_ones(y), self.p
+        if self.fit_intercept:
+            shift = provisional_mean(self.X, self.weights)
+            parts = centred(self.storage.gram_about(shift, self.root, extra), shift, p, DRIFT)
+            if parts is None:  # the first rows are far from the rest
                 return None
-            self._set(shift + off, var)
-            G = G - np.outer(off, off)
+            G, cross, mean, var = parts
+            self._set(mean, var)
+        else:
+            joint = self.storage.gram_about(np.zeros(p), self.root, extra)
+            G, cross = np.ascontiguousarray(joint[:p, :p]), np.array(joint[p + 1 :, :p].T)
+            self._set(np.zeros(p), np.array(np.diagonal(G)))
         dead = self.sq_norms == 0
         if dead.any():
             G[dead], G[:, dead], cross[dead] = 0, 0, 0
         if self.standardize:
             G = G * np.outer(self.mult, self.mult)
             cross = cross * self.mult[:, None]
-        self._gram = np.ascontiguousarray(G)
+        self._gram = G
         return cross[:, 0] if y.ndim == 1 else cross
 
     def sums(self, y, rows):
         """Sums over some rows (one may come twice) of s, sx, sy, sxx', sxy', sy'y; x about its mean, y (n, T)."""
         storage, p = self.storage, self.p
-        extra = np.ascontiguousarray(np.vstack([np.ones(self.n), y.T]))
+        extra = _with_ones(y)
         if storage.is_sparse:
             s = self.weights * np.bincount(rows, minlength=self.n)
             G = storage.gram(None, None, self.mean, np.ones(p), self.root, rows)

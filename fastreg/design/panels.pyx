@@ -114,3 +114,24 @@ cdef object run_panels(Panels *c):
     if space.size <= KEPT and len(_kept) < 2:
         _kept.append(space)
     return result
+
+
+def centred(const double[:, ::1] joint, const double[::1] shift, Py_ssize_t p, double drift):
+    """Of a joint Gram matrix of columns about ``shift``, 1 and y: (G, cross, means, variances), columns about their means.
+
+    None if a column's square about ``shift`` is more than ``drift`` times its variance: the differences would cancel.
+    """
+    cdef Py_ssize_t targets = joint.shape[0] - p - 1, i, j
+    cdef double[:, ::1] G = np.empty((p, p)), cross = np.empty((p, targets))
+    cdef double[::1] means = np.empty(p), variances = np.empty(p)
+    cdef const double[::1] off = joint[p]
+    for j in range(p):
+        variances[j] = max(0.0, joint[j, j] - off[j] * off[j])
+        if joint[j, j] > drift * variances[j]:
+            return None
+        means[j] = shift[j] + off[j]
+        for i in range(p):
+            G[j, i] = joint[j, i] - off[j] * off[i]
+        for i in range(targets):
+            cross[j, i] = joint[p + 1 + i, j]
+    return G.base, cross.base, means.base, variances.base
