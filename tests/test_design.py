@@ -147,6 +147,8 @@ def check_verbs(X, weight, tol=1e-12, **options):
         np.testing.assert_allclose(means, plain.center(Y)[1] if R.shape == Y.shape else means, rtol=1e-13)
         spread = np.sqrt(plain.weights @ R**2)
         same(design.xt_r(R), plain.xt_r(R), np.multiply.outer(size, spread), tol)
+        for cols in (np.arange(p)[::-2].copy(), np.arange(0)):
+            same(design.xt_r(R, cols), plain.xt_r(R)[cols], np.multiply.outer(size[cols], spread), tol)
 
     reach = np.abs(plain.tilde).max(axis=0, initial=0) + np.abs(plain.mean) / plain.scale
     seen = plain.weights > 0  # columns may be constant but for rows of weight 0, where X̃ doesn't matter
@@ -173,7 +175,7 @@ def check_verbs(X, weight, tol=1e-12, **options):
     length = np.sqrt(plain.weights) * np.linalg.norm(reach)
     for col_weights in (None, rng.uniform(0, 2, p)) if n < 100 else ():
         same(design.row_gram(col_weights), plain.row_gram(col_weights), 2 * np.outer(length, length), tol)
-        V = rng.standard_normal((X.shape[0], 3))
+        V = rng.standard_normal((X.shape[0], 11))
         bound = 2 * np.outer(length, np.abs(V).T @ length)
         same(design.row_gram_times(V, col_weights), plain.row_gram(col_weights) @ V, bound, tol)
 

@@ -61,16 +61,6 @@ cdef void dots_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
                 c.out[t * c.width + j] += acc[t]
 
 
-cdef void some_dots_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    # Some contiguous columns, one residual.
-    cdef Pass *c = <Pass *> context
-    cdef View *v = &c.v
-    cdef Py_ssize_t j, j1 = min(c.m, (task + 1) * c.chunk)
-    for j in range(task * c.chunk, j1):
-        c.out[j] = 0
-        v.ops.col_dots(v.n, v.x + c.cols[j] * v.cs * v.size, c.mu[c.cols[j]], 1, c.a, v.n, c.out + j)
-
-
 cdef void moments_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Pass *c = <Pass *> context
     cdef View *v = &c.v
@@ -209,12 +199,21 @@ cdef class Dense:
             out[:2] *= s[0]
         return out
 
-    def dots(self, const double[:, ::1] R, const double[::1] mu, cols=None):
-        """(k, p): R (X - mu) for k residuals stored as rows; cols: of these columns (where ``by_columns``)."""
+    def dots(self, const double[:, ::1] R, const double[::1] mu):
+        """(k, p): R (X - mu) for k residuals stored as rows."""
+        return self.dots_of(None, R, mu)
+
+    def some_dots(self, cols, R, mu):
+        """(k, m): ``dots`` of some columns; where rows are contiguous, a pass over all of them."""
+        return self.dots_of(cols, R, mu) if self.v.rs == 1 else self.dots_of(None, R, mu)[:, cols]
+
+    cdef dots_of(self, cols, const double[:, ::1] R, const double[::1] mu):
         cdef Py_ssize_t t = 0, width = self.p if cols is None else len(cols)
         cdef cnp.ndarray out = np.zeros((R.shape[0], width))
         cdef Pass c
         cdef const Py_ssize_t[::1] some
+        if not width:
+            return out
         cdef int threads = num_threads(1.0 * self.n * width)
         cdef Py_ssize_t tasks = self.split(&c, width, threads)
         c.v, c.mu, c.all = self.v, &mu[0], cols is None
@@ -229,21 +228,6 @@ cdef class Dense:
                 parallel_for(dots_task, &c, tasks, threads)
                 t += c.k
         raise_if_interrupted()
-        return out
-
-    def some_dots(self, const Py_ssize_t[::1] cols, const double[::1] r, const double[::1] mu):
-        """(m,): r' (X[:, cols] - mu); where rows are contiguous, a pass over all columns."""
-        if self.v.rs != 1:
-            return self.dots(np.asarray(r)[None, :], mu)[0, np.asarray(cols)]
-        cdef cnp.ndarray out = np.empty(cols.shape[0])
-        cdef Pass c
-        cdef int threads = num_threads(1.0 * self.n * cols.shape[0])
-        if cols.shape[0]:
-            c.v, c.mu, c.a, c.cols, c.m, c.chunk = self.v, &mu[0], &r[0], &cols[0], cols.shape[0], 4
-            c.out = <double *> cnp.PyArray_DATA(out)
-            with nogil:
-                parallel_for(some_dots_task, &c, ceil_div(c.m, c.chunk), threads)
-            raise_if_interrupted()
         return out
 
     def combine(self, const Py_ssize_t[::1] cols, const double[:, ::1] W, const double[::1] mu):
@@ -263,8 +247,10 @@ cdef class Dense:
         return out
 
     def through(self, const double[:, ::1] R, const double[::1] mu, const double[::1] squares):
-        """(k, n): R (X - mu) diag(squares) (X - mu)', X read once; k <= 8."""
+        """(k, n): R (X - mu) diag(squares) (X - mu)', X read once for every eight residuals."""
         cdef Pass c
+        if R.shape[0] > 8:
+            return np.concatenate([self.through(R[t : t + 8], mu, squares) for t in range(0, R.shape[0], 8)])
         cdef int threads = num_threads(2.0 * self.n * self.p)
         c.v, c.mu, c.a, c.b, c.k = self.v, &mu[0], &R[0, 0], &squares[0], R.shape[0]
         c.chunk = max(16, min(self.p // (4 * threads), CACHED // self.n))
@@ -352,12 +338,17 @@ class Cast:
     def __init__(self, X):
         self.X = X
         self.n, self.p = X.shape
+        # Blocks keep the order of X: transposing takes five times as long as converting.
+        self.order = "F" if X.strides[0] < X.strides[1] else "C"
 
     def _blocks(self):
-        rows = max(1, self.BLOCK // self.p)
+        rows = min(self.n, max(1, self.BLOCK // self.p))
+        buffer = np.empty(rows * self.p)        # fresh pages would take as long as what is done with them
         for start in range(0, self.n, rows):
             stop = min(self.n, start + rows)
-            yield slice(start, stop), Dense(self.rows(start, stop))
+            block = buffer[: (stop - start) * self.p].reshape((stop - start, self.p), order=self.order)
+            np.copyto(block, self.X[start:stop], casting="unsafe")
+            yield slice(start, stop), Dense(block)
 
     def rows(self, start, stop):
         return np.array(self.X[start:stop], dtype=np.float64, order="C")
@@ -369,8 +360,8 @@ class Cast:
     def dots(self, R, mu):
         return sum(block.dots(np.ascontiguousarray(R[:, i]), mu) for i, block in self._blocks())
 
-    def some_dots(self, cols, r, mu):
-        return self.dots(r[None, :], mu)[0, cols]
+    def some_dots(self, cols, R, mu):
+        return self.dots(R, mu)[:, cols]
 
     def combine(self, cols, W, mu):
         return np.concatenate([block.combine(cols, W, mu) for _, block in self._blocks()], axis=1)

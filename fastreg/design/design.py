@@ -205,28 +205,23 @@ class Design:
             return coef, y_mean - np.full(coef.shape[:-1], dot(coef.ravel(), self.mean))
         return coef, y_mean - coef @ self.mean
 
-    def some_xt_r(self, R, cols):
-        """``xt_r`` of some columns, for a storage that is ``by_columns``: (m,) or (m, k)."""
-        weighted = np.ascontiguousarray(np.atleast_2d(self.weights * R.T))
-        out = self.storage.dots(weighted, self.mean, cols) * self.mult[cols]
-        out[:, self.sq_norms[cols] == 0] = 0
-        return out[0] if R.ndim == 1 else out.T
-
-    def xt_r(self, R):
-        """X̃'(s∘R) for R (n,) or (n, k) of weighted mean 0: (p,) or (p, k)."""
+    def xt_r(self, R, cols=None):
+        """X̃'(s∘R) for R (n,) or (n, k) of weighted mean 0: (p,) or (p, k), or for some columns."""
         if R.ndim == 1:
-            return self.xt(self.weights * R)
-        weighted = np.ascontiguousarray((self.weights[:, None] * R).T)
-        out = self.storage.dots(weighted, self.mean) * self.mult
-        out[:, self.sq_norms == 0] = 0
-        return out.T
+            return self.xt(self.weights * R, cols)
+        return self._products(np.ascontiguousarray((self.weights[:, None] * R).T), cols).T
 
     def xt(self, u, cols=None):
         """X̃'u for u (n,) that sums to 0 where there is an intercept: (p,), or for some columns."""
-        if cols is not None:
-            return self.storage.some_dots(cols, u, self.mean) * self.mult[cols]
-        out = self.storage.dots(u[None, :], self.mean)[0] * self.mult
-        out[self.sq_norms == 0] = 0
+        return self._products(u[None, :], cols)[0]
+
+    def _products(self, U, cols):
+        if cols is None:
+            out = self.storage.dots(U, self.mean) * self.mult
+            out[:, self.sq_norms == 0] = 0
+        else:
+            out = self.storage.some_dots(cols, U, self.mean) * self.mult[cols]
+            out[:, self.sq_norms[cols] == 0] = 0
         return out
 
     def first_xt(self, u):
@@ -273,7 +268,7 @@ class Design:
         return self.storage.row_gram(self.mean, mult, self.root)
 
     def row_gram_times(self, V, col_weights=None):
-        """The product of ``row_gram`` with V (n, k), k <= 8, without making it: one pass over a dense X."""
+        """The product of ``row_gram`` with V (n, k) without making it: a pass over a dense X for every eight."""
         squares = np.where(self.sq_norms > 0, self.mult * self.mult, 0.0)
         if col_weights is not None:
             squares = squares * col_weights

@@ -117,7 +117,7 @@ cdef object run_panels(Panels *c):
 
 
 def centred(const double[:, ::1] joint, const double[::1] shift, Py_ssize_t p, double drift):
-    """Of a joint Gram matrix of columns about ``shift``, 1 and y: (G, cross, means, variances), columns about their means.
+    """(G, cross, means, variances) of columns about their means, from their Gram matrix about ``shift`` with 1 and y.
 
     None if a column's square about ``shift`` is more than ``drift`` times its variance: the differences would cancel.
     """

@@ -229,9 +229,9 @@ class Sparse:
             out -= np.outer(a, v) + np.outer(u, b) - total * np.outer(u, v)
         return out * np.outer(mult[left], mult[right])
 
-    def some_dots(self, cols, r, mu):
-        """(m,): r' (X[:, cols] - mu)."""
-        return Sparse(self.X[:, cols]).dots(r[None, :], mu[cols])[0]
+    def some_dots(self, cols, R, mu):
+        """(k, m): ``dots`` of some columns."""
+        return Sparse(self.X[:, cols]).dots(R, mu[cols])
 
     def gram_about(self, shift, root, extra, cols):
         """(m + k, m + k): Gram matrix of some columns about ``shift`` (p,) and of k further ones (see Dense)."""

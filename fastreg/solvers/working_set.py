@@ -69,7 +69,7 @@ class Block:
         if m > old:
             new = self.cols[old:]
             if m - old <= DOTS and self.design.storage.by_columns:
-                cross = self.design.some_xt_r(self.design.xw(np.eye(m - old), new), self.cols)
+                cross = self.design.xt_r(self.design.xw(np.eye(m - old), new), self.cols)
                 self.buffer[:m, old:m], self.buffer[old:m, :m] = cross, cross.T
             else:
                 if old:
@@ -170,6 +170,7 @@ class WorkingSet:
         self.yy = square_norm(design, y)
         sparse = design.storage.is_sparse and y.ndim == 1
         self.block = SparseBlock(design, q, self.yy, penalty, y) if sparse else Block(design, q, self.yy, penalty)
+        self.wide = design.n < TALL * design.p
         self.inside = np.zeros(design.p, dtype=bool)
         self.coef = np.zeros(q.shape)
         self.r, self.v = y, q
@@ -213,6 +214,21 @@ class WorkingSet:
             found = found[np.argpartition(-score[found], limit)[:limit]]
         return self._join(found)
 
+    def _admit_violators(self, l1):
+        """Let in columns that violate optimality: how many joined, and which others to look at before the next pass.
+
+        In a tall design a pass is dear, a column more in the set is not: those that are near to violating it join as
+        well, or, where they can be read by themselves, are watched.
+        """
+        if self.wide:
+            return self._admit(ROUNDING * l1), self.block.cols[:0]
+        self._prune(NEARLY * l1, 0)
+        if not self.design.storage.by_columns:
+            return self._admit(NEARLY * l1), self.block.cols[:0]
+        joined = self._admit(ROUNDING * l1)
+        near = np.flatnonzero(self.penalty.score(self._correlations()) > NEARLY * l1)
+        return joined, near[~self.inside[near]]
+
     def _solve_block(self, last, alpha, tol, max_iter, polish):
         cols = self.block.cols
         if not len(cols):
@@ -228,7 +244,7 @@ class WorkingSet:
         n_iter = 0
         penalty = self.penalty.take(near)
         while len(near) and n_iter < max_iter:
-            v = self.design.some_xt_r(self._residual(), near)
+            v = self.design.xt_r(self._residual(), near)
             score = penalty.score(v if v.ndim == 1 else size_of(v))
             if not self._join(near[score > alpha * self.penalty.l1_ratio * ROUNDING]):
                 break
@@ -269,9 +285,8 @@ class WorkingSet:
                 self._refresh()
             last = self.penalty.alpha_max(self._correlations())
         n_iter = 0
-        wide = self.design.n < TALL * self.design.p
         stops = 0
-        if wide and last > alpha and l1 > 0:
+        if self.wide and last > alpha and l1 > 0:
             stops = int(np.log(last / alpha) / -np.log(self.block.step) + 0.3)  # no stop for a last short way
         step = (alpha / last) ** (1 / (stops + 1)) if stops > 0 else 1.0
         for _ in range(stops):  # on the way: one loose round each
@@ -294,13 +309,8 @@ class WorkingSet:
             gap, primal = certificate(self.design, self.y, self.yy, self.r, self.v, self.coef, self.penalty, alpha)
             if gap <= tol * self.yy / 2 or n_iter >= max_iter:
                 break
+            joined, near = self._admit_violators(l1)
             # While columns are missing, an answer much better than the set's own gap is wasted on it.
-            if not wide:
-                self._prune(NEARLY * l1, 0)
-            joined = self._admit((ROUNDING if wide or self.design.storage.by_columns else NEARLY) * l1)
-            if not wide and self.design.storage.by_columns:
-                near = np.flatnonzero(self.penalty.score(self._correlations()) > NEARLY * l1)
-                near = near[~self.inside[near]]
             if not joined and inner < 1e-4 * tol:  # rounding: no more to be had
                 break
             if not joined:
