@@ -205,3 +205,34 @@ def test_hard_data_ends_in_finite_numbers(kind):
             path = solve_glm(Design(X), loss, target, alphas, penalty, offset=offset, max_iter=50)
         assert np.isfinite(path.coefs).all()
         assert np.isfinite(path.primals).all()
+
+
+def test_opposite_columns_under_slope():
+    """A vector of ones sees nothing of their Gram matrix."""
+    X, y = data("poisson")
+    x = np.round(X[:, 0])
+    design = Design(np.column_stack([x, -x]), fit_intercept=False)
+    path = solve_glm(design, Poisson(), y, np.array([1e-3]), MAKE["slope"](2), **TIGHT)
+    assert path.converged.all()
+    assert path.coefs[0].any()
+
+
+def test_free_coefficients_beyond_the_reach_of_exp():
+    """Nothing is charged on them, not 0 times infinity."""
+    X, y = data("squared")
+    penalty = FeatureSeparable(MAKE["exp"]().penalty, 12, np.repeat([0.0, 1.0], [1, 11]))
+    path = solve_glm(Design(X), Squared(), y + 1e4 * X[:, 0], np.array([0.1]), penalty, **TIGHT)
+    assert path.converged.all()
+    assert path.coefs[0][0] > 1e3
+
+
+@pytest.mark.parametrize("kind", ["mcp", "scad"])
+def test_steps_that_only_rounding_lets_pass(kind):
+    """Where a folded penalty is flat and the classes are separated, the loss falls on, if slowly."""
+    X, y = np.array([[1.0]]), np.array([1.0])
+    penalty = FeatureSeparable(MAKE[kind]().penalty, 1)
+    some, more = (
+        solve_glm(Design(X, fit_intercept=False), Logistic(), y, np.array([0.25]), penalty, tol=1e-9, max_iter=steps)
+        for steps in (30, 90)
+    )
+    assert more.primals[0] < some.primals[0] - 1e-5

@@ -263,3 +263,16 @@ cdef class ExpAbs(Separable):
 
     cdef double curvature_one(self, double w) noexcept nogil:
         return self.alpha * exp(fabs(w))
+
+    # a weight that nothing is charged on may be so large that its exponential is infinite
+
+    cdef double charge_scaled(self, double f, double w) noexcept nogil:
+        return f * self.charge_one(w) if f > 0 else 0.0
+
+    cdef void slopes_scaled(self, double f, double w, double *low, double *high) noexcept nogil:
+        low[0] = high[0] = 0.0
+        if f > 0:
+            signed(w, f * self.alpha * exp(fabs(w)), f * self.alpha, low, high)
+
+    cdef double curvature_scaled(self, double f, double w) noexcept nogil:
+        return f * self.curvature_one(w) if f > 0 else 0.0

@@ -228,7 +228,7 @@ def _clusters(model):
 
 def _largest(G):
     """A bound of the largest eigenvalue from above, near it: power iteration, and the bound of row sums."""
-    x = np.ones(len(G))
+    x = np.random.default_rng(0).standard_normal(len(G))  # not 1: opposite columns would make nothing of it
     value = 0.0
     for _ in range(30):
         y = np.einsum("ij,j->i", G, x)
