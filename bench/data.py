@@ -16,14 +16,17 @@ import scipy.sparse as sp
 SIZES = {
     "L1": (100_000, 500), "L2": (500, 20_000), "L3": (20_000, 200_000),
     "L5a": (20_000, 500), "L5b": (500, 20_000), "L5c": (20_000, 200_000), "L8": (300_000, 100),
-    "L8gamma": (300_000, 100),
+    "L8gamma": (300_000, 100), "L9": (1_000, 10_000),
 }  # fmt: skip
 QUICK_SIZES = {
     "L1": (5_000, 100), "L2": (100, 2_000), "L3": (2_000, 10_000),
     "L5a": (2_000, 100), "L5b": (100, 2_000), "L5c": (2_000, 10_000), "L8": (20_000, 50), "L8gamma": (20_000, 50),
+    "L9": (200, 1_000),
 }  # fmt: skip
 SPARSE = ("L3", "L5c")
 SIMULATED = tuple(SIZES)
+GROUP = 10  # features of a group
+GAMMA = 3.0  # of MCP
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def _works():
 
     lasso100 = "lasso, 100 alphas to 1e-3"
     cv5 = "lasso, 5 folds x 100 alphas"
+    logit50 = "logistic, 5 folds x 50 values of C"
     one, path, cv = "single", "path", "cv"
     works = [
         Work("L1", "lasso, alpha_max/100", one, "L1", 1e-2, asked=best(0.35)),
@@ -101,6 +105,12 @@ def _works():
              fit_intercept=True, asked=best(0.6)),
         Work("newsgroups", "L1 multinomial, 20 classes, C=1", "multinomial", "newsgroups", 1.0, fit_intercept=True,
              asked=best(0.2)),
+        Work("L7logitcv", logit50, "logistic_cv", "breast_cancer", 1e4, 50, l1_ratio=0.0, fit_intercept=True, folds=5,
+             asked=((0.2, "sklearn"),)),
+        Work("L5acv", logit50, "logistic_cv", "L5a", 1e4, 50, l1_ratio=0.0, fit_intercept=True, folds=5,
+             asked=((0.2, "sklearn"),)),
+        Work("L9", "group lasso, groups of 10, alpha_max/10", "group", "L9", 0.1, asked=best(0.7)),
+        Work("L10", "MCP, 20 alphas to alpha_max/10", "mcp", "L2", 0.1, 20, asked=best(0.7)),
         Work("L6a", "ridge, alpha 1", "ridge", "L1", 1.0, l1_ratio=0.0,
              asked=((1.0, "sklearnex"), (0.75, "bare")), either=True),
         Work("L6b", "ridge, leave-one-out, 50 alphas 1e-2..1e6", "loo", "L1", n_alphas=50, l1_ratio=0.0,
@@ -175,10 +185,11 @@ class Problem:
         return small
 
 
-def alpha_max(X, y, l1_ratio, fit_intercept):
-    """Smallest alpha whose solution is zero."""
+def alpha_max(X, y, l1_ratio, fit_intercept, group=1):
+    """Smallest alpha whose solution is zero; groups are charged the root of their size."""
     y = y - y.mean() if fit_intercept else y
-    return float(np.max(np.abs(X.T @ y)) / (X.shape[0] * l1_ratio))
+    size = np.abs(X.T @ y) if group == 1 else np.linalg.norm((X.T @ y).reshape(-1, group), axis=1) / np.sqrt(group)
+    return float(np.max(size) / (X.shape[0] * l1_ratio))
 
 
 def problem(work, cache, *, quick=False, threads=1):
@@ -188,6 +199,8 @@ def problem(work, cache, *, quick=False, threads=1):
         alphas = np.logspace(-2, 6, work.n_alphas)[::-1]
     elif work.family == "ridge":
         alphas = np.array([work.alpha_ratio])
+    elif work.family == "logistic_cv":
+        alphas = 1.0 / (np.geomspace(1.0 / work.alpha_ratio, work.alpha_ratio, work.n_alphas) * len(y))
     elif work.family == "multinomial" or work.data == "breast_cancer":
         alphas = np.array([1.0 / (work.alpha_ratio * len(y))])  # alpha_ratio is C
     else:
@@ -199,7 +212,8 @@ def problem(work, cache, *, quick=False, threads=1):
             columns = [y - (y.mean() if work.fit_intercept else 0.5)]
         elif work.family == "gamma":
             columns = [y / y.mean()]
-        alphas = np.array([grid * alpha_max(X, c, work.l1_ratio, work.fit_intercept) for c in columns])
+        group = GROUP if work.family == "group" else 1
+        alphas = np.array([grid * alpha_max(X, c, work.l1_ratio, work.fit_intercept, group) for c in columns])
         alphas = alphas if y.ndim == 2 else alphas[0]
     return Problem(X, y, alphas, work.l1_ratio, work.fit_intercept, work.folds, threads)
 

@@ -277,6 +277,67 @@ def multitask_gap(X, Y, coef, intercept, l1, l2, *, fit_intercept):
     return float((primal - dual) / ((centred**2).sum() / (2.0 * n)))
 
 
+def group_gap(X, y, coef, alpha, group):
+    """Relative duality gap of a group lasso without intercept: the penalty is alpha sum_g sqrt(group) ||w_g||.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p)
+    y : ndarray of shape (n,)
+    coef : ndarray of shape (p,)
+    alpha : float
+    group : int
+        Features of each group, which are neighbours.
+
+    Returns
+    -------
+    float
+        (P - D) / P(0); inf where a coefficient is not finite.
+    """
+    n, coef = len(y), np.asarray(coef, dtype=np.float64).ravel()
+    if not np.isfinite(coef).all():
+        return np.inf
+    r = y - X @ coef
+    primal = r @ r / (2.0 * n) + alpha * np.sqrt(group) * np.linalg.norm(coef.reshape(-1, group), axis=1).sum()
+    scores = np.linalg.norm((X.T @ r).reshape(-1, group), axis=1) / (n * np.sqrt(group))
+    dual = _best_scale(y @ r / n, r @ r / n, scores, alpha, 0.0)
+    return float((primal - dual) / (y @ y / (2.0 * n)))
+
+
+def mcp_decrease(X, y, coefs, alphas, gamma):
+    """How far from stationary least squares under MCP are, in the units of a relative gap; of a path, the worst.
+
+    There is no duality gap, as MCP is not convex. With d_j the distance of x_j'r/n from the slopes of
+    alpha |w| - w^2 / (2 gamma) (flat from gamma alpha on), it is sum_j d_j^2 / (2 ||x_j||^2/n) / P(0): about what
+    steps on single coefficients could still gain.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p)
+    y : ndarray of shape (n,)
+    coefs : ndarray or sparse array of shape (K, p)
+    alphas : ndarray of shape (K,)
+    gamma : float
+
+    Returns
+    -------
+    float
+        inf where a coefficient is not finite.
+    """
+    n = len(y)
+    coefs = coefs.toarray() if hasattr(coefs, "toarray") else np.asarray(coefs, dtype=np.float64)
+    if not np.isfinite(coefs).all():
+        return np.inf
+    size = np.einsum("ij,ij->j", X, X) / n
+    worst = 0.0
+    for coef, alpha in zip(coefs, alphas, strict=True):
+        v = X.T @ (y - X @ coef) / n
+        slope = np.sign(coef) * np.maximum(alpha - np.abs(coef) / gamma, 0.0)
+        off = np.where(coef == 0.0, np.maximum(np.abs(v) - alpha, 0.0), v - slope)
+        worst = max(worst, float((off**2 / (2.0 * size)).sum()))
+    return worst / (y @ y / (2.0 * n))
+
+
 def curve_error(curve, reference):
     """Largest error of a cross-validation curve, in units of the reference's largest value.
 

@@ -43,15 +43,11 @@ def least_work(work, task):
         return X.data.nbytes + X.indices.nbytes + X.indptr.nbytes, 2.0 * X.nnz * alphas
     gram = float(n) * p * min(n, p)
     flops = {
-        "single": 2.0 * n * p,
-        "logistic": 2.0 * n * p,
-        "poisson": 2.0 * n * p,
-        "gamma": 2.0 * n * p,
         "path": min(gram, 2.0 * n * p * alphas),
         "cv": gram,
         "ridge": gram,
         "loo": 3.0 * gram + 4.0 * n * p * alphas,
-    }[work.family]
+    }.get(work.family, 2.0 * n * p)
     return X.nbytes, flops
 
 

@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from bench import machine, objective
-from bench.data import WORKS, problem
+from bench.data import GAMMA, GROUP, WORKS, problem
 from bench.rivals import load_rivals
 
 # A cross-validation curve moves by about the gap's size; this many times the level is let through.
@@ -52,14 +52,22 @@ def judge(work, task, answers, reference):
             elif "score" in answer:
                 score = abs(float(answer["score"]))
                 extra["curve_error"] = abs(score - reference.min()) / reference.max()
-            extra["best"], extra["best_reference"] = best, int(np.argmin(reference))
+            extra["best"] = best
+            if reference is not None:
+                extra["best_reference"] = int(np.argmin(reference))
         else:
             coefs, intercepts = answer[:2]
             if np.size(intercepts) == 1:
                 intercepts = float(np.ravel(intercepts)[0])
         l1, l2 = one.strengths(ridge=work.family in ("ridge", "loo"))
-        if work.family in ("logistic", "multinomial"):
-            judge = objective.logistic_gap if work.family == "logistic" else objective.multinomial_gap
+        if work.family == "group":
+            gaps.append(objective.group_gap(task.X, one.y, coefs, one.alpha, GROUP))
+            continue
+        if work.family == "mcp":
+            gaps.append(objective.mcp_decrease(task.X, one.y, coefs, one.alphas, GAMMA))
+            continue
+        if work.family in ("logistic", "logistic_cv", "multinomial"):
+            judge = objective.multinomial_gap if work.family == "multinomial" else objective.logistic_gap
             gaps.append(
                 judge(task.X, one.y, coefs, intercepts, float(l1[0]), float(l2[0]), fit_intercept=one.fit_intercept)
             )

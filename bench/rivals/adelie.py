@@ -7,6 +7,7 @@ import adelie as ad
 import numpy as np
 import scipy.sparse as sp
 
+from ..data import GROUP
 from . import CORES, Rival
 
 # Its import has bound this thread, and with it BLAS' threads that start later, to one core; adelie itself is
@@ -47,6 +48,15 @@ def logistic(X, y, problem, tol):
         n_threads=problem.threads, progress_bar=False, max_iters=10_000_000,
     )  # fmt: skip
     return state.betas.toarray()[0], float(np.ravel(state.intercepts)[0])
+
+
+def group(X, y, problem, tol):
+    state = ad.grpnet(
+        _matrix(X, problem.threads), ad.glm.gaussian(y), groups=np.arange(0, X.shape[1], GROUP),
+        lmda_path=problem.alphas, intercept=problem.fit_intercept, tol=tol, early_exit=False,
+        n_threads=problem.threads, progress_bar=False, max_iters=10_000_000,
+    )  # fmt: skip
+    return state.betas.toarray()[0], float(state.intercepts[0])
 
 
 def cov_path(X, y, problem, tol):
@@ -97,5 +107,6 @@ RIVALS = [
           skips=dict.fromkeys(("L2a", "L2b", "L2path", "L3", "L3path", "L4b", "L4c", "NCI60"), WIDE)
           | {"L7lasso": "knows no intercept"}),
     Rival("adelie", "adelie", "adelie",
-          {"single": single, "path": path, "cv": cv, "ridge": ridge, "logistic": logistic}, TOLS),
+          {"single": single, "path": path, "cv": cv, "ridge": ridge, "logistic": logistic, "group": group},
+          TOLS),
 ]  # fmt: skip

@@ -1,8 +1,9 @@
 """celer: working sets and dual extrapolation."""
 
 import numpy as np
-from celer import ElasticNet, Lasso, LogisticRegression, celer_path
+from celer import ElasticNet, GroupLasso, Lasso, LogisticRegression, celer_path
 
+from ..data import GROUP
 from . import Rival
 
 
@@ -18,6 +19,14 @@ def logistic(X, y, problem, tol):
     model = LogisticRegression(C=1.0 / (problem.alpha * len(y)), fit_intercept=False, tol=tol, max_iter=1000)
     model.fit(X, y)
     return model.coef_, 0.0
+
+
+def group(X, y, problem, tol):
+    weights = np.full(X.shape[1] // GROUP, np.sqrt(GROUP))
+    model = GroupLasso(
+        groups=GROUP, alpha=problem.alpha, weights=weights, fit_intercept=problem.fit_intercept, tol=tol, max_iter=1000
+    ).fit(X, y)
+    return model.coef_, model.intercept_
 
 
 def path(X, y, problem, tol):
@@ -44,9 +53,9 @@ def path(X, y, problem, tol):
 
 RIVALS = [
     Rival(
-        "celer", "celer", "celer", {"single": single, "path": path, "logistic": logistic},
+        "celer", "celer", "celer", {"single": single, "path": path, "logistic": logistic, "group": group},
         {"default": tuple(10.0**-k for k in range(4, 12))},
         skips={"cv": "celer.LassoCV fails with scikit-learn 1.9"}
-        | dict.fromkeys(("L7logit", "L7logit1"), "knows no logistic intercept, and no ridge"),
+        | dict.fromkeys(("L7logit", "L7logit1", "L5ci"), "knows no logistic intercept, and no ridge"),
     ),
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 
 import fastreg
 
+from ..data import GAMMA, GROUP
 from . import Rival
 
 
@@ -27,6 +28,32 @@ def logistic(X, y, problem, tol):
         max_iter=1000,
     ).fit(X, y)  # fmt: skip
     return model.coef_, model.intercept_
+
+
+def logistic_cv(X, y, problem, tol):
+    n = len(y)
+    model = fastreg.LogisticRegressionCV(
+        Cs=1.0 / (problem.alphas * n), l1_ratios=(problem.l1_ratio,), cv=problem.folds, scoring="neg_log_loss",
+        fit_intercept=problem.fit_intercept, tol=tol, max_iter=1000, use_legacy_attributes=False,
+    ).fit(X, y)  # fmt: skip
+    return {"alpha": 1.0 / (model.C_ * n), "coef": model.coef_, "intercept": model.intercept_}
+
+
+def group(X, y, problem, tol):
+    penalty = fastreg.GroupL1(problem.alpha)
+    model = fastreg.GeneralizedLinearRegressor(
+        "squared", penalty, groups=GROUP, fit_intercept=problem.fit_intercept, tol=tol, max_iter=1000
+    )
+    model.fit(X, y)
+    return model.coef_, model.intercept_
+
+
+def mcp(X, y, problem, tol):
+    path = fastreg.glm_path(
+        X, y, "squared", penalty=fastreg.MCP(1.0, GAMMA), alphas=problem.alphas, fit_intercept=problem.fit_intercept,
+        tol=tol, max_iter=1000,
+    )  # fmt: skip
+    return path.coefs, path.intercepts
 
 
 def log_link(X, y, problem, tol, estimator):
@@ -77,7 +104,7 @@ RIVALS = [
     Rival(
         "fastreg", "fastreg", "fastreg",
         {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo, "logistic": logistic,
-         "multinomial": logistic,
+         "multinomial": logistic, "logistic_cv": logistic_cv, "group": group, "mcp": mcp,
          "poisson": partial(log_link, estimator=fastreg.PoissonRegressor),
          "gamma": partial(log_link, estimator=fastreg.GammaRegressor)},
         {"default": _grid(4, 5, 6, 7, 8), "ridge": (None,), "loo": (None,)},

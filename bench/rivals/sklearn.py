@@ -8,6 +8,7 @@ from sklearn.linear_model import (
     Lasso,
     LassoCV,
     LogisticRegression,
+    LogisticRegressionCV,
     Ridge,
     RidgeCV,
     enet_path,
@@ -79,6 +80,16 @@ def saga(X, y, problem, tol):
     return model.coef_, model.intercept_
 
 
+def logistic_cv(X, y, problem, tol, solver="lbfgs"):
+    n = len(y)
+    model = LogisticRegressionCV(
+        Cs=1.0 / (problem.alphas * n), l1_ratios=(problem.l1_ratio,), cv=problem.folds, scoring="neg_log_loss",
+        fit_intercept=problem.fit_intercept, tol=tol, solver=solver, max_iter=100_000, n_jobs=problem.threads,
+        use_legacy_attributes=False,
+    ).fit(X, y)  # fmt: skip
+    return {"alpha": 1.0 / (model.C_ * n), "coef": model.coef_, "intercept": model.intercept_}
+
+
 def ridge(X, y, problem, tol, solver="auto"):
     kwargs = {} if tol is None else {"tol": tol, "max_iter": 100_000}
     model = Ridge(alpha=problem.alpha, fit_intercept=problem.fit_intercept, solver=solver, **kwargs).fit(X, y)
@@ -101,11 +112,13 @@ WIDE = "a Gram matrix of 20000 columns"
 RIVALS = [
     Rival(
         "sklearn", "scikit-learn", "sklearn.linear_model",
-        {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo, "logistic": logistic}, EXACT,
+        {"single": single, "path": path, "cv": cv, "ridge": ridge, "loo": loo, "logistic": logistic,
+         "logistic_cv": logistic_cv}, EXACT,
     ),
     Rival(
         "sklearn-newton", "scikit-learn", "sklearn.linear_model",
-        {"logistic": partial(logistic, solver="newton-cholesky")}, EXACT,
+        {"logistic": partial(logistic, solver="newton-cholesky"),
+         "logistic_cv": partial(logistic_cv, solver="newton-cholesky")}, EXACT,
         skips=dict.fromkeys(("L5a", "L5b", "L5c", "L5ci", "L7logit1"), "has no L1 penalty"),
     ),
     Rival("sklearn-saga", "scikit-learn", "sklearn.linear_model", {"logistic": saga, "multinomial": saga}, EXACT),
