@@ -13,7 +13,8 @@ from scipy import sparse
 from fastreg import Lasso, lasso_path
 
 rng = np.random.default_rng(0)
-X = sparse.random_array((1000, 5000), density=0.01, format="csc", rng=rng)
+rows, cols = rng.integers(1000, size=50_000), rng.integers(5000, size=50_000)
+X = sparse.coo_array((rng.random(50_000), (rows, cols)), shape=(1000, 5000)).tocsc()
 truth = np.zeros(5000)
 truth[:20] = rng.choice([-2.0, 2.0], 20)
 y = X @ truth + 0.1 * rng.standard_normal(1000) + 7
