@@ -86,3 +86,9 @@ class LinearPredictor:
         "The fit is perfect, and would be better still with larger coefficients: without a penalty there is no "
         "optimum. Penalise, or take the predictions for what they are, certainties."
     )
+
+
+def log_probabilities(raw):
+    """Logarithms of the classes' probabilities, from raw predictions (n,) of the second of two or (n, K)."""
+    raw = np.column_stack([0 * raw, raw]) if raw.ndim == 1 else raw
+    return raw - np.logaddexp.reduce(raw, axis=1, keepdims=True)

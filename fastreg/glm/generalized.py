@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastreg._validation import check_bounds, check_fit_data, check_groups, check_params
 from fastreg.design import Design
-from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
+from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor, log_probabilities
 from fastreg.glm.regressors import GLMRegressor
 from fastreg.losses import Loss, Softmax, get_loss
 from fastreg.penalties import L1L2, Bounds, Penalty
@@ -397,9 +397,7 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstim
         ndarray of shape (n_samples, n_classes)
         """
         check_is_fitted(self)
-        raw = self.decision_function(X)
-        raw = np.column_stack([0 * raw, raw]) if raw.ndim == 1 else raw
-        return raw - np.logaddexp.reduce(raw, axis=1, keepdims=True)
+        return log_probabilities(self.decision_function(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastreg._docs import documented
 from fastreg._stages import STAGE_CONSTRAINTS, adapt, on_support
 from fastreg._validation import check_finite_solution, check_fit_data, check_params
-from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
+from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor, log_probabilities
 from fastreg.losses import Logistic, Softmax
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_glm, solve_multinomial
@@ -317,9 +317,7 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         ndarray of shape (n_samples, n_classes)
         """
         check_is_fitted(self)
-        raw = self.decision_function(X)
-        raw = np.column_stack([0 * raw, raw]) if raw.ndim == 1 else raw
-        return raw - np.logaddexp.reduce(raw, axis=1, keepdims=True)
+        return log_probabilities(self.decision_function(X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
