@@ -4,11 +4,10 @@ import warnings
 from numbers import Real
 
 import numpy as np
-from scipy import sparse
-from sklearn import get_config
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
+from fastreg._linear_model import SparseLinearModel
 from fastreg._validation import check_bounds, check_finite_solution
 from fastreg.design import Design
 from fastreg.penalties.features import FeatureL1L2
@@ -22,14 +21,8 @@ EXTRA_CONSTRAINTS = {
 }
 
 
-class LinearPredictor:
+class LinearPredictor(SparseLinearModel):
     """An estimator whose raw predictions are ``X @ coef + intercept + offset``, fitted by prox-Newton."""
-
-    @property
-    def sparse_coef_(self):
-        """`coef_` as a CSR matrix (array, if scikit-learn is configured so), one row a target."""
-        coef = np.atleast_2d(self.coef_)
-        return (sparse.csr_array if get_config()["sparse_interface"] == "sparray" else sparse.csr_matrix)(coef)
 
     def _check_offset(self, offset, X):
         """None, or float64 of shape (n_samples,)."""
@@ -51,14 +44,6 @@ class LinearPredictor:
     def _felt(alpha, design):
         """Alpha, or 0 where the rounding of correlations, squared and divided by it, would be all of the gap."""
         return alpha if alpha > LEAST or alpha > LEAST**2 * design.sq_norms.max() else 0.0
-
-    def _start(self, shape, penalty):
-        """The last coefficients, within the bounds, if `warm_start` and they fit this problem."""
-        coef = getattr(self, "coef_", None) if self.warm_start else None
-        if coef is None or np.size(coef) != np.prod(shape):
-            return None
-        coef = np.asarray(coef.toarray() if sparse.issparse(coef) else coef, dtype=np.float64).reshape(shape)
-        return np.clip(coef, penalty.lower, penalty.upper) if np.isfinite(coef).all() else None
 
     def _certify(self, path, perfect, stacklevel=3):
         """Set the certificate of a path of one; warn where it is short of what was asked for, or has no optimum."""

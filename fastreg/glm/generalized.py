@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from fastreg._linear_model import coef_dtype
 from fastreg._validation import check_bounds, check_fit_data, check_groups, check_params
 from fastreg.design import Design
 from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor, log_probabilities
@@ -207,7 +208,7 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         loss.valid(y)
         design, alpha, penalty = self._penalised(X, sample_weight)
         path = self._solve(design, loss, y, alpha, penalty, offset)
-        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        dtype = coef_dtype(X)
         self.coef_ = np.asarray(path.dense_coefs()[0]).astype(dtype)
         self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
         perfect = alpha == 0 and loss.name != "squared" and path.primals[0] <= 1e-3 * path.null
@@ -354,7 +355,7 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstim
                     design, coded, K, np.array([alpha]), penalty, coef_init=start, tol=self.tol, max_iter=self.max_iter
                 )
             self.stationarity_ = None
-        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        dtype = coef_dtype(X)
         self.classes_ = classes
         self.coef_ = np.atleast_2d(path.dense_coefs()[0]).astype(dtype)
         intercept = np.atleast_1d(path.intercepts[0]).astype(dtype)
@@ -401,7 +402,6 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstim
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         try:
             tags.classifier_tags.multi_class = self._knows_many()
         except (ValueError, TypeError):

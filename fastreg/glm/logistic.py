@@ -318,8 +318,3 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         """
         check_is_fitted(self)
         return log_probabilities(self.decision_function(X))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags

@@ -6,10 +6,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_array
 
 from fastreg._docs import documented
-from fastreg._validation import check_fit_data, check_params, check_predict_data, check_sample_weight
+from fastreg._linear_model import coef_dtype
+from fastreg._validation import check_fit_data, check_params, check_sample_weight
 from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
 from fastreg.losses import Gamma, Poisson, Squared, Tweedie
 from fastreg.solvers import solve_glm
@@ -133,18 +134,16 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
                 design, loss, y, np.array([self._felt(self.alpha, design)]), penalty, offset=offset, tol=self.tol,
                 max_iter=self.max_iter, coef_init=self._start((X.shape[1],), penalty),
             )  # fmt: skip
-        dtype = np.float32 if X.dtype == np.float32 else np.float64
+        dtype = coef_dtype(X)
         self.coef_ = path.coefs[0].astype(dtype)
         self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
         perfect = self.alpha == 0 and path.primals[0] <= 1e-3 * path.null
         self.n_iter_ = self._certify(path, perfect)
         return self
 
-    def _raw(self, X, offset):
-        check_is_fitted(self)
-        X = check_predict_data(self, X)
-        raw = np.asarray(X @ self.coef_ + self.intercept_)
-        offset = self._check_offset(offset, X)
+    def _with_offset(self, X, offset):
+        raw = self._raw(X)
+        offset = self._check_offset(offset, raw)
         return raw if offset is None else raw + offset
 
     def predict(self, X, offset=None):
@@ -160,7 +159,7 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        return self._loss().predict(self._raw(X, offset))
+        return self._loss().predict(self._with_offset(X, offset))
 
     def score(self, X, y, sample_weight=None, offset=None):
         """D^2, the share of the deviance that the model explains (1 is perfect, 0 the best constant).
@@ -181,7 +180,7 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         ValueError
             A y outside of the distribution's range.
         """
-        raw = np.ascontiguousarray(self._raw(X, offset), dtype=np.float64)
+        raw = np.ascontiguousarray(self._with_offset(X, offset), dtype=np.float64)
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
         weight = check_sample_weight(sample_weight, raw)
         loss = self._loss()
@@ -192,7 +191,6 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         try:
             self._loss().valid(np.array([-1.0]))
             tags.target_tags.positive_only = False

@@ -6,10 +6,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from fastreg._docs import documented
-from fastreg._validation import check_fit_data, check_params, check_predict_data
+from fastreg._linear_model import coef_dtype
+from fastreg._validation import check_fit_data, check_params
 from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
 from fastreg.solvers import solve_huber, solve_quantile
 
@@ -24,9 +24,9 @@ class RobustRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         offset = self._check_offset(offset, X)
         return X, y if offset is None else y - offset, sample_weight
 
-    def _set(self, path, dtype):
+    def _set(self, path, X):
         """Set coefficients and certificate."""
-        dtype = np.float32 if dtype == np.float32 else np.float64
+        dtype = coef_dtype(X)
         self.coef_ = path.coefs[0].astype(dtype)
         self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
         self.n_iter_ = self._certify(path, False)
@@ -42,13 +42,7 @@ class RobustRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        check_is_fitted(self)
-        return check_predict_data(self, X) @ self.coef_ + self.intercept_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+        return self._raw(X)
 
 
 @documented
@@ -171,7 +165,7 @@ class HuberRegressor(RobustRegressor):
                 design, target, self.epsilon, self._felt(self.alpha, design), penalty, tol=self.tol,
                 max_iter=max(1, self.max_iter), coef_init=self._start((X.shape[1],), penalty),
             )  # fmt: skip
-        self._set(path, X.dtype)
+        self._set(path, X)
         self.outliers_ = np.abs(target - X @ path.coefs[0] - path.intercepts[0]) > self.epsilon * self.scale_
         return self
 
@@ -288,5 +282,5 @@ class QuantileRegressor(RobustRegressor):
             path = solve_quantile(
                 design, target, self.quantile, np.array([self.alpha]), penalty, tol=self.tol, max_iter=self.max_iter
             )
-        self._set(path, X.dtype)
+        self._set(path, X)
         return self

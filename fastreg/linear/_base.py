@@ -1,25 +1,21 @@
-"""What linear regressors share: prediction, sparse coefficients, fitted attributes, the warning."""
+"""What linear regressors share: prediction, one fit by the path solver, the warning."""
 
 import warnings
 
 import numpy as np
-from scipy import sparse
-from sklearn import get_config
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
-from fastreg._validation import check_bounds, check_finite_solution, check_predict_data
+from fastreg._linear_model import LinearModel, SparseLinearModel
+from fastreg._validation import check_bounds, check_finite_solution
 from fastreg.design import Design
 from fastreg.solvers import solve_path
 
 # What scikit-learn does for max_iter=None nowhere says; here it is the default.
 DEFAULT_MAX_ITER = 1000
-# Numbers of X to cast at once.
-PANEL = 1 << 20
 
 
-class LinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class LinearRegressor(LinearModel, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """A regressor with `coef_` and `intercept_`."""
 
     def predict(self, X):
@@ -33,32 +29,11 @@ class LinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
-        check_is_fitted(self)
-        X = check_predict_data(self, X)
-        coef = self.coef_.T
-        if X.dtype == coef.dtype or sparse.issparse(X) or X.size <= PANEL:
-            return X @ coef + self.intercept_
-        # NumPy would cast all of X at once
-        rows = max(1, PANEL // X.shape[1])
-        parts = [X[start : start + rows] @ coef for start in range(0, X.shape[0], rows)]
-        return np.concatenate(parts) + self.intercept_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+        return self._raw(X)
 
 
-class SparseLinearRegressor(LinearRegressor):
+class SparseLinearRegressor(SparseLinearModel, LinearRegressor):
     """A linear regressor fitted by the path solver under an L1 + L2 penalty."""
-
-    @property
-    def sparse_coef_(self):
-        """`coef_` as a CSR matrix (array, if scikit-learn is configured so), (n_targets, n_features)."""
-        coef = np.atleast_2d(self.coef_)
-        if get_config()["sparse_interface"] == "sparray":
-            return sparse.csr_array(coef)
-        return sparse.csr_matrix(coef)
 
     def _design(self, X, sample_weight):
         return Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
@@ -72,15 +47,6 @@ class SparseLinearRegressor(LinearRegressor):
             values.get("upper"),
             values.get("positive", False),
         )
-
-    def _coef_init(self, y, penalty):
-        """Return the last coefficients, within the bounds, if their number fits this problem, else None."""
-        coef = getattr(self, "coef_", None)
-        shape = (penalty.p,) if y.ndim == 1 else (y.shape[1], penalty.p)
-        if coef is None or np.size(coef) != np.prod(shape):
-            return None
-        coef = np.ascontiguousarray(coef, dtype=np.float64).reshape(shape)
-        return np.clip(coef, penalty.lower, penalty.upper) if np.isfinite(coef).all() else None
 
     def _fit_one_alpha(self, design, y, alpha, penalty, *, coef_init=None, multitask=False, dtype=np.float64):
         """Solve for one alpha and set the fitted attributes.
@@ -129,11 +95,6 @@ class SparseLinearRegressor(LinearRegressor):
         if not np.all(converged):
             warn_not_converged(self, gap, path.null, n_iter)
         return path
-
-
-def coef_dtype(X):
-    """Return float32 for float32 X, as scikit-learn does, else float64."""
-    return np.float32 if X.dtype == np.float32 else np.float64
 
 
 def warn_not_converged(estimator, gap, null, n_iter):

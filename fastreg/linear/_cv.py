@@ -8,8 +8,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _raise_for_params, process_routing
 
+from fastreg._linear_model import coef_dtype
 from fastreg._validation import check_alphas, check_finite_solution, check_fit_data, check_params
-from fastreg.linear._base import SparseLinearRegressor, coef_dtype
+from fastreg.linear._base import SparseLinearRegressor
 from fastreg.linear.paths import NO_AUTOMATIC_GRID
 from fastreg.model_selection import (
     CRITERIA,

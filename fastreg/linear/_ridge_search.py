@@ -16,9 +16,9 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
+from fastreg._linear_model import coef_dtype
 from fastreg._validation import check_bounds
 from fastreg.design import Design
-from fastreg.linear._base import coef_dtype
 from fastreg.linear.ridge import set_fitted
 from fastreg.model_selection import make_folds
 from fastreg.solvers.ridge import loo_ridge, solve_ridge

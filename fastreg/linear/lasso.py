@@ -7,9 +7,10 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
+from fastreg._linear_model import coef_dtype
 from fastreg._stages import STAGE_CONSTRAINTS, adapt, on_support
 from fastreg._validation import check_finite_solution, check_fit_data, check_params, check_sample_weight
-from fastreg.linear._base import DEFAULT_MAX_ITER, SparseLinearRegressor, coef_dtype, warn_not_converged
+from fastreg.linear._base import DEFAULT_MAX_ITER, SparseLinearRegressor, warn_not_converged
 from fastreg.linear.paths import enet_path
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_path
@@ -164,8 +165,8 @@ class ElasticNet(SparseLinearRegressor):
         design = self._design(X, sample_weight)
         if self.adaptive is not None:
             penalty = self._adapted(design, y, penalty)
-        coef_init = self._coef_init(y, penalty) if self.warm_start else None
-        self._fit_one_alpha(design, y, self.alpha, penalty, coef_init=coef_init, dtype=coef_dtype(X))
+        start = self._start((*y.shape[1:], n_features), penalty)
+        self._fit_one_alpha(design, y, self.alpha, penalty, coef_init=start, dtype=coef_dtype(X))
         if self.relax < 1:
             self._relaxed(design, y, penalty, sample_weight)
         return self

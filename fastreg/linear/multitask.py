@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
+from fastreg._linear_model import coef_dtype
 from fastreg._validation import check_fit_data, check_params
-from fastreg.linear._base import SparseLinearRegressor, coef_dtype
+from fastreg.linear._base import SparseLinearRegressor
 from fastreg.penalties.features import FeatureL1L2
 
 
@@ -129,13 +130,12 @@ class MultiTaskElasticNet(SparseLinearRegressor):
             raise ValueError(f"For mono-task outputs, use {type(self).__name__.removeprefix('MultiTask')}")
         n_features = X.shape[1]
         penalty = FeatureL1L2(n_features, self.l1_ratio, *self._bounds(n_features))
-        coef_init = self._coef_init(y, penalty) if self.warm_start else None
         path = self._fit_one_alpha(
             self._design(X, sample_weight),
             y,
             self.alpha,
             penalty,
-            coef_init=coef_init,
+            coef_init=self._start((y.shape[1], n_features), penalty),
             multitask=True,
             dtype=coef_dtype(X),
         )

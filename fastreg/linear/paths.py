@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
+from fastreg._linear_model import coef_dtype
 from fastreg._validation import (
     check_alphas,
     check_arguments,
@@ -158,8 +159,7 @@ def enet_path(
         path = solve_path(
             design, y, grid, penalty, tol=tol, max_iter=max_iter, coef_init=coef_init, multitask=multitask
         )
-        dtype = np.float32 if X.dtype == np.float32 else np.float64
-        coefs = _coefs(path.coefs, dtype, multitask or dense_output)
+        coefs = _coefs(path.coefs, coef_dtype(X), multitask or dense_output)
     check_finite_solution(coefs.data if sparse.issparse(coefs) else coefs, path.dual_gaps)
     _warn_not_converged(path, grid, tol)
     if return_n_iter:
