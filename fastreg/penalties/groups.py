@@ -7,8 +7,10 @@ which that begins is a norm of v_g (the dual norm), which is all that certificat
 
 import numpy as np
 
+from fastreg.penalties.coupled import CoupledPenalty
 
-class FeatureGroups:
+
+class FeatureGroups(CoupledPenalty):
     """Groups of features whose coefficients are 0 together.
 
     Parameters
@@ -21,10 +23,6 @@ class FeatureGroups:
         Multiplies alpha; the same for all features of a group.
     """
 
-    l1_ratio = 1.0  # of what FeatureL1L2 has: all of it keeps coefficients at 0
-    has_dual = composite = True
-    bounded = False
-
     def __init__(self, labels, share=0.0, factor=None):
         first = np.unique(labels, return_index=True)[1]
         each = np.ones(len(first)) if factor is None else factor[first]
@@ -32,17 +30,11 @@ class FeatureGroups:
 
     def _set(self, labels, each, weight):
         self.labels, self.each, self.weight = labels, each, weight
-        self.p = len(labels)
+        self._charge((each + weight)[labels])
         self.order = np.argsort(labels, kind="stable")
         self.sizes = np.bincount(labels, minlength=len(weight))
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)])
         self.sorted = bool((np.diff(labels) >= 0).all())
-        self.factor = (each + weight)[labels]  # 0 where nothing is charged
-        self.lower, self.upper = np.full(self.p, -np.inf), np.full(self.p, np.inf)
-        return self
-
-    def scaled(self, scale):
-        """The same penalty for coefficients multiplied by ``scale``: no part of it has units."""
         return self
 
     def take(self, cols):
@@ -121,17 +113,6 @@ class FeatureGroups:
         off = np.where(coef == 0, np.maximum(np.abs(off) - l1, 0), np.abs(off - l1 * np.sign(coef)))
         off = self._norms(off)
         return np.where(size > 0, off, np.maximum(off - t, 0))[self.labels]
-
-    def dual_charge(self, v, coef, alpha, rounding):
-        """(scale, charge, extra): see ``features.dual_charge``; there is no charge at a feasible point."""
-        free = self.factor == 0
-        extra = 0.0
-        if free.any():
-            if (np.abs(v[free]) > rounding[free]).any():
-                return 0.0, 0.0, 0.0
-            extra = float(np.abs(v[free]) @ np.abs(coef[free]))
-        top = self.alpha_max(v)
-        return (1.0 if top <= alpha else alpha / top), 0.0, extra
 
     def face(self, coef, alpha):
         """Where the penalty is smooth: (columns not 0, slopes there, curvature matrix)."""

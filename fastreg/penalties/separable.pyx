@@ -141,9 +141,18 @@ cdef class NonNegative(Bounds):
 
 
 cdef class Folded(Separable):
-    """As L1 near 0, with slopes that fall to 0 further out: not convex. ``scaled`` scales alpha, where zeros end."""
+    """As L1 near 0, with slopes that fall to 0 further out: not convex. ``scaled`` scales alpha, where zeros end.
+
+    A subclass says its charge, and what gamma has to exceed.
+    """
 
     cdef double alpha, gamma
+
+    def __init__(self, alpha, gamma):
+        self.alpha, self.gamma = positive(alpha, "alpha"), positive(gamma, "gamma")
+        if self.gamma <= self.least:
+            raise ValueError(f"gamma must be more than {self.least}, got {gamma!r}.")
+        self.args = (self.alpha, self.gamma)
 
     def scaled(self, factor):
         """The penalty of ``factor * alpha``, with the same gamma: alpha is where zeros end, as in L1."""
@@ -177,12 +186,10 @@ cdef class MCP(Folded):
     """
 
     names = ("alpha", "gamma")
+    least = 1
 
     def __init__(self, alpha, gamma=3.0):
-        self.alpha, self.gamma = positive(alpha, "alpha"), positive(gamma, "gamma")
-        if self.gamma <= 1:
-            raise ValueError(f"gamma must be more than 1, got {gamma!r}.")
-        self.args = (self.alpha, self.gamma)
+        Folded.__init__(self, alpha, gamma)
 
     cdef double charge_scaled(self, double f, double w) noexcept nogil:
         return charge_mcp(w, f * self.alpha, self.gamma)
@@ -211,12 +218,10 @@ cdef class SCAD(Folded):
     """
 
     names = ("alpha", "gamma")
+    least = 2
 
     def __init__(self, alpha, gamma=3.7):
-        self.alpha, self.gamma = positive(alpha, "alpha"), positive(gamma, "gamma")
-        if self.gamma <= 2:
-            raise ValueError(f"gamma must be more than 2, got {gamma!r}.")
-        self.args = (self.alpha, self.gamma)
+        Folded.__init__(self, alpha, gamma)
 
     cdef double charge_scaled(self, double f, double w) noexcept nogil:
         return charge_scad(w, f * self.alpha, self.gamma)

@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from libc.stdlib cimport free, malloc
 
+from fastreg.penalties.coupled import CoupledPenalty
 from fastreg.penalties.penalty import positive
 
 
@@ -165,7 +166,7 @@ class SLOPE:
         return f"SLOPE(alpha={self.args[0]!r}, q={self.args[1]!r})"
 
 
-class FeatureSorted:
+class FeatureSorted(CoupledPenalty):
     """SLOPE as working sets see it: a part of the columns has the first weights, as the others are 0.
 
     Parameters
@@ -174,19 +175,9 @@ class FeatureSorted:
         Non-increasing, not negative.
     """
 
-    l1_ratio = 1.0      # all of it keeps coefficients at 0
-    has_dual = composite = True
-    bounded = False
-
     def __init__(self, weights):
         self.weights = weights
-        self.p = len(weights)
-        self.factor = np.ones(self.p)
-        self.lower, self.upper = np.full(self.p, -np.inf), np.full(self.p, np.inf)
-
-    def scaled(self, scale):
-        """The same penalty for coefficients multiplied by ``scale``: no part of it has units."""
-        return self
+        self._charge(np.ones(len(weights)))
 
     def take(self, cols):
         """The penalty of some columns, where the others are 0."""
@@ -220,8 +211,3 @@ class FeatureSorted:
     def violation(self, v, coef, alpha):
         """How far a prox step along v leads from ``coef``: 0 at an optimum."""
         return np.abs(self.prox(coef + v, 1.0, alpha) - coef)
-
-    def dual_charge(self, v, coef, alpha, rounding):
-        """(scale, charge, extra): see ``features.dual_charge``."""
-        top = self.alpha_max(v)
-        return (1.0 if top <= alpha else alpha / top), 0.0, 0.0
