@@ -1,5 +1,7 @@
 """Texts that the docstrings of linear and generalised linear models share: {name} in a docstring stands for one."""
 
+from functools import partial
+
 TEXTS = {
     "no_difference": "Accepted for scikit-learn's sake, makes no difference.",
     "tol": """tol : float, default=1e-4
@@ -18,8 +20,6 @@ TEXTS = {
         Makes no difference: the solver chooses its own order.""",
     "copy_X": """copy_X : bool, default=True
         Makes no difference: X is never written to and never copied.""",
-    "feature_names": """feature_names_in_ : ndarray of shape (n_features,)
-        Only when X had string column names.""",
     "warm_start": """warm_start : bool, default=False
         Start from the coefficients of the last fit.""",
     "random_state_cv": """random_state : int, RandomState or None, default=None
@@ -33,7 +33,7 @@ TEXTS = {
     "eps": """eps : float, default=1e-3
         Smallest alpha of an automatic grid, as a share of the largest.""",
     "fit_intercept": """fit_intercept : bool, default=True
-        The intercept is never penalised.""",
+        The intercept is exact for sparse X too, and never penalised.""",
     "converged": """converged_ : bool
         Whether the gap asked for was reached.""",
     "cv": """cv : int, splitter or iterable of (train, test), default=None
@@ -59,12 +59,43 @@ TEXTS = {
         without penalty on the features that it selected (bounds hold). The gap is that of the penalised fit.""",
     "fitted": """n_features_in_, feature_names_in_
         As in scikit-learn.""",
+    "sweeps": """max_iter : int or None, default=1000
+        Most passes of coordinate descent; None means the default.""",
+    "sweeps_each": """max_iter : int, default=1000
+        Most passes of coordinate descent per alpha.""",
+    "newton_steps": """max_iter : int, default=100
+        Most Newton steps.""",
+    "standardize_folds": """standardize : bool, default=False
+        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
+        intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.""",
+    "rule_folds": """rule : {'min', '1se'}, default='min'
+        'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
+        one standard error of the smallest.""",
+    "precompute": """precompute : bool or array-like, default=False
+        Accepted for scikit-learn's sake, makes no difference: whether to work on X'X is the solver's choice.""",
+    "class_weight": """class_weight : dict, 'balanced' or None, default=None
+        Weight of each class; 'balanced' is inversely proportional to its (weighted) number of rows.""",
+    "groups": """groups : int or array-like of shape (n_features,), default=None
+        Of `GroupL1`: a label for each feature, or the size of groups of neighbours.""",
+    "candidates": """alphas : array-like of shape (n_alphas,), default=(0.1, 1.0, 10.0)
+        The candidates, positive (with `cv`: non-negative).""",
+    "store_cv_results": """store_cv_results : bool, default=False
+        Keep the leave-one-out values of every row, in `cv_results_`.""",
+    "gap": """dual_gap_ : float
+        In units of the objective, recomputed once at the end from a fresh residual.""",
+    "gap_each": """dual_gap_ : float or ndarray of shape (n_targets,)
+        In units of the objective, recomputed once at the end from a fresh residual.""",
+    "cv_results": """cv_results_ : dict of ndarray
+        `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
+        last axis); and `l1_ratios`. Of several l1_ratios they have a leading axis.""",
 }
 
 
-def documented(described):
-    """Put the shared texts into the docstring of a class or function."""
+def documented(described=None, **more):
+    """Put the shared texts, and `more` of some module's own, into the docstring of a class or function."""
+    if described is None:
+        return partial(documented, **more)
     if described.__doc__ is not None:  # python -OO
-        for name, text in TEXTS.items():
+        for name, text in (more | TEXTS).items():
             described.__doc__ = described.__doc__.replace("{" + name + "}", text)
     return described

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastreg._docs import documented
 from fastreg._validation import check_params, check_sample_weight
 from fastreg.design import Design
 from fastreg.linear import ElasticNet, Lasso
@@ -17,6 +18,7 @@ from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_path
 
 
+@documented
 class StabilitySelection(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     """Features that a sparse model selects on a large share of random halves of the rows.
 
@@ -50,8 +52,7 @@ class StabilitySelection(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         Their maximum over `alphas_`.
     n_selected_ : float
         Mean number of features that a half selects at some alpha.
-    n_features_in_, feature_names_in_
-        As in scikit-learn.
+    {fitted}
 
     Examples
     --------

@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from fastreg._docs import documented
 from fastreg._linear_model import coef_dtype
 from fastreg._validation import check_bounds, check_fit_data, check_groups, check_params
 from fastreg.design import Design
@@ -22,33 +23,24 @@ from fastreg.penalties.linear import feature_penalty, linear_penalty
 from fastreg.penalties.slope import SLOPE
 from fastreg.solvers import solve_glm, solve_multinomial, solve_path
 
-PARAMETERS = """
-    penalty : penalty, str or None, default='l1'
+PARAMETERS = """penalty : penalty, str or None, default='l1'
         `L1`, `L2`, `L1L2`, `MCP`, `SCAD`, `ExpAbs`, `SLOPE`, `GroupL1` (with `groups`; ``l1_ratio`` makes it the sparse
         group lasso), `Bounds` or `NonNegative`; or 'l1', 'l2', 'l1_l2', 'mcp', 'scad', 'exp_abs', 'slope' or 'group_l1'
         with `alpha` as strength. None is no penalty.
     alpha : float, default=1.0
         The strength of a penalty that is given by its name. Otherwise it makes no difference.
-    fit_intercept : bool, default=True
-        The intercept is never penalised.
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation. `coef_` comes back in
-        the units of X. MCP and SCAD are made for such features.
-    groups : int or array-like of shape (n_features,), default=None
-        Of `GroupL1`: a label for each feature, or the size of groups of neighbours.
+    {fit_intercept}
+    {standardize}
+        MCP and SCAD are made for such features.
+    {groups}
     penalty_factor : array-like of shape (n_features,), default=None
         Per-feature multiplier of alpha, the same within a group; 0 leaves a feature unpenalised. Not for SLOPE.
     lower, upper : float or array-like of shape (n_features,), default=None
         Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X. Not for groups and SLOPE.
-    tol : float, default=1e-4
-        The relative gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best constant.
-    max_iter : int, default=100
-        Most Newton steps.
-    warm_start : bool, default=False
-        Start from the coefficients of the last fit.
-"""
-ATTRIBUTES = """
-    dual_gap_ : float
+    {tol}
+    {newton_steps}
+    {warm_start}"""
+ATTRIBUTES = """dual_gap_ : float
         Where loss and penalty are convex with known conjugates, the optimum is at most so much below the objective
         reached, in its units. Otherwise (MCP, SCAD, ExpAbs, some losses) an estimate: the decrease that steps on single
         coefficients could make.
@@ -57,11 +49,9 @@ ATTRIBUTES = """
         a prox step leads. 0 at an optimum, or a stationary point. None where the penalty is made of L1, L2 and bounds.
     n_iter_ : int
         Newton steps.
-    converged_ : bool
-        Whether the gap asked for was reached.
-    n_features_in_, feature_names_in_
-        As in scikit-learn.
-"""
+    {converged}
+    {fitted}"""
+shared = documented(parameters=PARAMETERS, attributes=ATTRIBUTES)
 NAMES = StrOptions({"l1", "l2", "l1_l2", "mcp", "scad", "exp_abs", "slope", "group_l1"})
 CONSTRAINTS = {
     "penalty": [NAMES, Penalty, SLOPE, None],
@@ -72,11 +62,6 @@ CONSTRAINTS = {
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "warm_start": ["boolean"],
 } | EXTRA_CONSTRAINTS
-
-
-def _describe(cls):
-    cls.__doc__ = cls.__doc__.replace("\n    PARAMETERS\n", PARAMETERS).replace("\n    ATTRIBUTES\n", ATTRIBUTES)
-    return cls
 
 
 def smooth(loss, caller):
@@ -113,7 +98,7 @@ class _Generalized(LinearPredictor):
         return path
 
 
-@_describe
+@shared
 class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
     """A linear predictor with any smooth loss and any penalty.
 
@@ -128,7 +113,7 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
     ----------
     loss : {'squared', 'huber', 'poisson', 'gamma', 'tweedie', 'logistic'} or one of these losses, default='squared'
         As in `fastreg.losses`, which has their parameters (``Tweedie(power=1.7)``).
-    PARAMETERS
+    {parameters}
 
     Attributes
     ----------
@@ -136,7 +121,7 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         float32 for float32 X.
     sparse_coef_ : sparse CSR of shape (1, n_features)
     intercept_ : float
-    ATTRIBUTES
+    {attributes}
 
     Examples
     --------
@@ -223,7 +208,7 @@ def _is_logistic(model):
     return get_loss(model.loss).name == "logistic"
 
 
-@_describe
+@shared
 class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstimator):
     """A linear classifier with any smooth loss and any penalty.
 
@@ -237,9 +222,8 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstim
     Parameters
     ----------
     loss : {'logistic', 'squared', 'huber'} or one of these losses, default='logistic'
-    PARAMETERS
-    class_weight : dict, 'balanced' or None, default=None
-        Weight of each class; 'balanced' is inversely proportional to its (weighted) number of rows.
+    {parameters}
+    {class_weight}
 
     Attributes
     ----------
@@ -248,7 +232,7 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstim
         float32 for float32 X.
     sparse_coef_ : sparse CSR of the same shape
     intercept_ : ndarray of shape (1,) or (n_classes,)
-    ATTRIBUTES
+    {attributes}
 
     Examples
     --------

@@ -53,8 +53,7 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
     {fit_intercept}
     intercept_scaling : float, default=1
         Makes no difference.
-    class_weight : dict, 'balanced' or None, default=None
-        Weight of each class; 'balanced' is inversely proportional to its (weighted) number of rows.
+    {class_weight}
     {random_state}
     solver : str, default='lbfgs'
         Makes no difference: Newton steps on working sets, always.
@@ -65,13 +64,10 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
     {warm_start}
     n_jobs : int or None, default=None
         Makes no difference.
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of the penalty; 0 leaves a feature unpenalised.
+    {penalty_factor}
     lower, upper : float or array-like of shape (n_features,), default=None
         Bounds of the coefficients (of every class), ``lower <= 0 <= upper``, in the units of X.
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation. `coef_` comes back
-        in the units of X.
+    {standardize}
     {adaptive}
     {relax}
 
@@ -88,8 +84,7 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         could make.
     n_iter_ : ndarray of shape (1,)
     {converged}
-    n_features_in_, feature_names_in_
-        As in scikit-learn.
+    {fitted}
 
     Examples
     --------

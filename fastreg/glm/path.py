@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval
 
+from fastreg._docs import documented
 from fastreg._validation import (
     check_alphas,
     check_arguments,
@@ -37,6 +38,7 @@ _CONSTRAINTS = {
 } | EXTRA_CONSTRAINTS
 
 
+@documented
 def glm_path(
     X,
     y,
@@ -83,9 +85,8 @@ def glm_path(
     eps : float, default=1e-3
     sample_weight : array-like of shape (n_samples,), default=None
     offset : array-like of shape (n_samples,), default=None
-    fit_intercept : bool, default=True
-    groups : int or array-like of shape (n_features,), default=None
-        Of `GroupL1`: a label for each feature, or the size of groups of neighbours.
+    {fit_intercept}
+    {groups}
     penalty_factor, lower, upper, standardize
         As in `PoissonRegressor`.
     tol : float, default=1e-4

@@ -15,29 +15,22 @@ from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
 from fastreg.losses import Gamma, Poisson, Squared, Tweedie
 from fastreg.solvers import solve_glm
 
-PARAMETERS = """
-    alpha : float, default=1.0
+PARAMETERS = """alpha : float, default=1.0
         Strength of the penalty; 0 is maximum likelihood.
     {fit_intercept}
     solver : {'lbfgs', 'newton-cholesky'}, default='lbfgs'
         Makes no difference: Newton steps on working sets, always.
-    max_iter : int, default=100
-        Most Newton steps.
+    {newton_steps}
     {tol}
     {warm_start}
     verbose : int, default=0
         Makes no difference.
     l1_ratio : float, default=0.0
         Share of the L1 penalty, between 0 (ridge, as scikit-learn) and 1 (lasso).
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha; 0 leaves a feature unpenalised.
+    {factor_alpha}
     {bounds}
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation. `coef_` comes back
-        in the units of X.
-"""
-ATTRIBUTES = """
-    coef_ : ndarray of shape (n_features,)
+    {standardize}"""
+ATTRIBUTES = """coef_ : ndarray of shape (n_features,)
         float32 for float32 X.
     sparse_coef_ : sparse CSR of shape (1, n_features)
     intercept_ : float
@@ -47,15 +40,8 @@ ATTRIBUTES = """
     n_iter_ : int
         Newton steps.
     {converged}
-    n_features_in_, feature_names_in_
-        As in scikit-learn.
-"""
-
-
-def _describe(cls):
-    """Parameters and attributes that the classes share, put into a docstring."""
-    cls.__doc__ = cls.__doc__.replace("\n    PARAMETERS\n", PARAMETERS).replace("\n    ATTRIBUTES\n", ATTRIBUTES)
-    return documented(cls)
+    {fitted}"""
+shared = documented(parameters=PARAMETERS, attributes=ATTRIBUTES)
 
 
 class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
@@ -199,7 +185,7 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         return tags
 
 
-@_describe
+@shared
 class PoissonRegressor(GLMRegressor):
     """Poisson regression (log link) with L1 and L2 penalties.
 
@@ -212,11 +198,11 @@ class PoissonRegressor(GLMRegressor):
 
     Parameters
     ----------
-    PARAMETERS
+    {parameters}
 
     Attributes
     ----------
-    ATTRIBUTES
+    {attributes}
 
     Examples
     --------
@@ -229,7 +215,7 @@ class PoissonRegressor(GLMRegressor):
         return Poisson()
 
 
-@_describe
+@shared
 class GammaRegressor(GLMRegressor):
     """Gamma regression (log link) with L1 and L2 penalties.
 
@@ -242,18 +228,18 @@ class GammaRegressor(GLMRegressor):
 
     Parameters
     ----------
-    PARAMETERS
+    {parameters}
 
     Attributes
     ----------
-    ATTRIBUTES
+    {attributes}
     """
 
     def _loss(self):
         return Gamma()
 
 
-@_describe
+@shared
 class TweedieRegressor(GLMRegressor):
     """Regression on half the deviance of a Tweedie distribution, variance mean^power, with L1 and L2 penalties.
 
@@ -267,11 +253,11 @@ class TweedieRegressor(GLMRegressor):
         and 1.
     link : {'auto', 'identity', 'log'}, default='auto'
         'auto' is 'identity' for the normal distribution, else 'log'. Of the others none has the link 'identity' here.
-    PARAMETERS
+    {parameters}
 
     Attributes
     ----------
-    ATTRIBUTES
+    {attributes}
     """
 
     _parameter_constraints: dict = GLMRegressor._parameter_constraints | {

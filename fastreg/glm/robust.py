@@ -61,8 +61,7 @@ class HuberRegressor(RobustRegressor):
     ----------
     epsilon : float, default=1.35
         Errors beyond epsilon times the scale count as outliers; at least 1, where the best scale is 0.
-    max_iter : int, default=100
-        Most Newton steps.
+    {newton_steps}
     alpha : float, default=0.0001
         Strength of the penalty.
     {warm_start}

@@ -34,20 +34,16 @@ class ElasticNet(SparseLinearRegressor):
         Strength of the penalty; 0 is least squares.
     l1_ratio : float, default=0.5
         Share of the L1 penalty, between 0 and 1.
-    fit_intercept : bool, default=True
-    precompute : bool or array-like, default=False
-        Accepted for scikit-learn's sake, makes no difference: whether to work on X'X is the solver's choice.
-    max_iter : int or None, default=1000
-        Most passes of coordinate descent; None means the default.
+    {fit_intercept}
+    {precompute}
+    {sweeps}
     {copy_X}
     {tol}
     {warm_start}
     {positive}
     {random_state}
     {selection}
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha, for both penalties; 0 leaves a feature unpenalised. Used as it is,
-        not rescaled.
+    {factor_alpha}
     {bounds}
     {standardize}
     {adaptive}
@@ -59,13 +55,11 @@ class ElasticNet(SparseLinearRegressor):
         float32 for float32 X.
     sparse_coef_ : sparse CSR of shape (n_targets, n_features)
     intercept_ : float or ndarray of shape (n_targets,)
-    dual_gap_ : float or ndarray of shape (n_targets,)
-        In units of the objective, recomputed once at the end from a fresh residual.
+    {gap_each}
     n_iter_ : int or list of int
     converged_ : bool or ndarray of shape (n_targets,)
         Whether the gap asked for was reached.
-    n_features_in_ : int
-    {feature_names}
+    {fitted}
     """
 
     # as in scikit-learn: not something to be routed through a pipeline
@@ -224,12 +218,10 @@ class Lasso(ElasticNet):
     ----------
     alpha : float, default=1.0
         Strength of the penalty; 0 is least squares.
-    fit_intercept : bool, default=True
-    precompute : bool or array-like, default=False
-        Accepted for scikit-learn's sake, makes no difference: whether to work on X'X is the solver's choice.
+    {fit_intercept}
+    {precompute}
     {copy_X}
-    max_iter : int or None, default=1000
-        Most passes of coordinate descent; None means the default.
+    {sweeps}
     {tol}
     {warm_start}
     {positive}
@@ -247,13 +239,11 @@ class Lasso(ElasticNet):
         float32 for float32 X.
     sparse_coef_ : sparse CSR of shape (n_targets, n_features)
     intercept_ : float or ndarray of shape (n_targets,)
-    dual_gap_ : float or ndarray of shape (n_targets,)
-        In units of the objective, recomputed once at the end from a fresh residual.
+    {gap_each}
     n_iter_ : int or list of int
     converged_ : bool or ndarray of shape (n_targets,)
         Whether the gap asked for was reached.
-    n_features_in_ : int
-    {feature_names}
+    {fitted}
 
     Examples
     --------

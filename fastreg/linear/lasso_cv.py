@@ -15,11 +15,10 @@ class LassoCV(PathCV):
     ----------
     {eps}
     {alphas}
-    fit_intercept : bool, default=True
+    {fit_intercept}
     precompute : 'auto', bool or array-like, default='auto'
         Makes no difference: whether to work on X'X is the solver's choice.
-    max_iter : int, default=1000
-        Most passes of coordinate descent per alpha.
+    {sweeps_each}
     {tol}
     {copy_X}
     {cv}
@@ -31,9 +30,7 @@ class LassoCV(PathCV):
     {selection}
     {factor_alpha}
     {bounds}
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
-        intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
+    {standardize_folds}
     {rule}
 
     Attributes
@@ -49,14 +46,11 @@ class LassoCV(PathCV):
     {criterion}
     mse_path_ : ndarray of shape (n_alphas, n_folds)
         (Weighted) mean squared error of the test rows.
-    cv_results_ : dict of ndarray
-        `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
-        last axis); and `l1_ratios`.
+    {cv_results}
     {gap_all}
     n_iter_ : int
-    converged_ : bool
-    n_features_in_ : int
-    {feature_names}
+    {converged}
+    {fitted}
     """
 
     _parameter_constraints: dict = CV_CONSTRAINTS | SINGLE_TARGET_CONSTRAINTS
@@ -117,11 +111,10 @@ class ElasticNetCV(PathCV):
         Share of the L1 penalty, between 0 and 1. Of several, cross-validation chooses one.
     {eps}
     {alphas}
-    fit_intercept : bool, default=True
+    {fit_intercept}
     precompute : 'auto', bool or array-like, default='auto'
         Makes no difference: whether to work on X'X is the solver's choice.
-    max_iter : int, default=1000
-        Most passes of coordinate descent per alpha.
+    {sweeps_each}
     {tol}
     {cv}
     {copy_X}
@@ -133,9 +126,7 @@ class ElasticNetCV(PathCV):
     {selection}
     {factor_alpha}
     {bounds}
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
-        intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
+    {standardize_folds}
     {rule}
 
     Attributes
@@ -153,14 +144,11 @@ class ElasticNetCV(PathCV):
     {criterion}
     mse_path_ : ndarray of shape (n_alphas, n_folds) or (n_l1_ratios, n_alphas, n_folds)
         (Weighted) mean squared error of the test rows.
-    cv_results_ : dict of ndarray
-        `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
-        last axis), with a leading axis for several l1_ratios; and `l1_ratios`.
+    {cv_results}
     {gap_all}
     n_iter_ : int
-    converged_ : bool
-    n_features_in_ : int
-    {feature_names}
+    {converged}
+    {fitted}
     """
 
     _parameter_constraints: dict = CV_CONSTRAINTS | SINGLE_TARGET_CONSTRAINTS | L1_RATIO_CONSTRAINTS

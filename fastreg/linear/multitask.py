@@ -31,19 +31,14 @@ class MultiTaskElasticNet(SparseLinearRegressor):
         Strength of the penalty; 0 is least squares.
     l1_ratio : float, default=0.5
         Share of the L1/L2 penalty, between 0 and 1.
-    fit_intercept : bool, default=True
+    {fit_intercept}
     {copy_X}
-    max_iter : int or None, default=1000
-        Most passes of coordinate descent; None means the default.
-    tol : float, default=1e-4
-        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best
-        constants.
+    {sweeps}
+    {tol}
     {warm_start}
     {random_state}
     {selection}
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha, for both penalties; 0 leaves a feature unpenalised. Used as it is,
-        not rescaled.
+    {factor_alpha}
     {standardize}
 
     Attributes
@@ -52,14 +47,12 @@ class MultiTaskElasticNet(SparseLinearRegressor):
         float32 for float32 X.
     sparse_coef_ : sparse CSR of shape (n_targets, n_features)
     intercept_ : ndarray of shape (n_targets,)
-    dual_gap_ : float
-        In units of the objective, recomputed once at the end from a fresh residual.
+    {gap}
     eps_ : float
         What `dual_gap_` had to come down to, ``tol * P(0)``.
     n_iter_ : int
     {converged}
-    n_features_in_ : int
-    {feature_names}
+    {fitted}
     """
 
     _parameter_constraints: dict = {
@@ -165,13 +158,10 @@ class MultiTaskLasso(MultiTaskElasticNet):
     ----------
     alpha : float, default=1.0
         Strength of the penalty; 0 is least squares.
-    fit_intercept : bool, default=True
+    {fit_intercept}
     {copy_X}
-    max_iter : int or None, default=1000
-        Most passes of coordinate descent; None means the default.
-    tol : float, default=1e-4
-        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best
-        constants.
+    {sweeps}
+    {tol}
     {warm_start}
     {random_state}
     {selection}
@@ -184,14 +174,12 @@ class MultiTaskLasso(MultiTaskElasticNet):
         float32 for float32 X.
     sparse_coef_ : sparse CSR of shape (n_targets, n_features)
     intercept_ : ndarray of shape (n_targets,)
-    dual_gap_ : float
-        In units of the objective, recomputed once at the end from a fresh residual.
+    {gap}
     eps_ : float
         What `dual_gap_` had to come down to, ``tol * P(0)``.
     n_iter_ : int
     {converged}
-    n_features_in_ : int
-    {feature_names}
+    {fitted}
     """
 
     _parameter_constraints: dict = {

@@ -16,9 +16,8 @@ class MultiTaskLassoCV(PathCV):
     ----------
     {eps}
     {alphas}
-    fit_intercept : bool, default=True
-    max_iter : int, default=1000
-        Most passes of coordinate descent per alpha.
+    {fit_intercept}
+    {sweeps_each}
     {tol}
     {copy_X}
     {cv}
@@ -28,12 +27,8 @@ class MultiTaskLassoCV(PathCV):
     {random_state_cv}
     {selection}
     {factor_alpha}
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
-        intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
-    rule : {'min', '1se'}, default='min'
-        'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
-        one standard error of the smallest.
+    {standardize_folds}
+    {rule_folds}
 
     Attributes
     ----------
@@ -47,14 +42,11 @@ class MultiTaskLassoCV(PathCV):
         The grid, decreasing.
     mse_path_ : ndarray of shape (n_alphas, n_folds)
         (Weighted) mean squared error of the test rows.
-    cv_results_ : dict of ndarray
-        `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
-        last axis); and `l1_ratios`.
+    {cv_results}
     {gap_all}
     n_iter_ : int
-    converged_ : bool
-    n_features_in_ : int
-    {feature_names}
+    {converged}
+    {fitted}
     """
 
     _parameter_constraints: dict = CV_CONSTRAINTS
@@ -109,9 +101,8 @@ class MultiTaskElasticNetCV(PathCV):
         Share of the L1 penalty, between 0 and 1. Of several, cross-validation chooses one.
     {eps}
     {alphas}
-    fit_intercept : bool, default=True
-    max_iter : int, default=1000
-        Most passes of coordinate descent per alpha.
+    {fit_intercept}
+    {sweeps_each}
     {tol}
     {cv}
     {copy_X}
@@ -121,12 +112,8 @@ class MultiTaskElasticNetCV(PathCV):
     {random_state_cv}
     {selection}
     {factor_alpha}
-    standardize : bool, default=False
-        Penalise the coefficients of the features divided by their (weighted) standard deviation (without an
-        intercept: root mean square), each fold by that of its training rows. `coef_` comes back in the units of X.
-    rule : {'min', '1se'}, default='min'
-        'min' takes the alpha of the smallest mean error, '1se' the largest alpha whose mean error is within
-        one standard error of the smallest.
+    {standardize_folds}
+    {rule_folds}
 
     Attributes
     ----------
@@ -142,14 +129,11 @@ class MultiTaskElasticNetCV(PathCV):
         The grid, decreasing.
     mse_path_ : ndarray of shape (n_alphas, n_folds) or (n_l1_ratios, n_alphas, n_folds)
         (Weighted) mean squared error of the test rows.
-    cv_results_ : dict of ndarray
-        `alphas`, `mean_mse`, `std_mse` (over folds), `se_mse` (standard error of the mean), `mse` (per fold,
-        last axis), with a leading axis for several l1_ratios; and `l1_ratios`.
+    {cv_results}
     {gap_all}
     n_iter_ : int
-    converged_ : bool
-    n_features_in_ : int
-    {feature_names}
+    {converged}
+    {fitted}
     """
 
     _parameter_constraints: dict = CV_CONSTRAINTS | L1_RATIO_CONSTRAINTS

@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
+from fastreg._docs import documented
 from fastreg._linear_model import coef_dtype
 from fastreg._validation import (
     check_alphas,
@@ -51,6 +52,7 @@ def _check(arguments, caller):
     check_arguments(_CONSTRAINTS, {name: arguments[name] for name in _CONSTRAINTS if name in arguments}, caller)
 
 
+@documented
 def enet_path(
     X,
     y,
@@ -84,26 +86,23 @@ def enet_path(
     X : array-like or sparse of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
     l1_ratio : float, default=0.5
-    eps : float, default=1e-3
-        Smallest alpha of an automatic grid, as a share of the largest.
+    {eps}
     n_alphas : int
         Deprecated, use `alphas`.
-    alphas : int or array-like of shape (n_alphas,), default=100
-        The number of alphas of an automatic grid, or the alphas, which are put in decreasing order.
+    {alphas}
     precompute, Xy, copy_X, verbose
         Accepted for scikit-learn's sake, make no difference.
     coef_init : array-like of shape (n_features,) or (n_targets, n_features), default=None
         Where the first alpha starts from.
     return_n_iter : bool, default=False
-    positive : bool, default=False
-        The same as ``lower=0``. For 1-D y.
+    {positive}
+        For 1-D y.
     check_input : bool, default=True
         False skips the checks of X and y, which must then be arrays of floats (or CSC).
-    penalty_factor : array-like of shape (n_features,), default=None
-    lower, upper : float or array-like of shape (n_features,), default=None
-        For 1-D y. See `ElasticNet`.
-    standardize : bool, default=False
-        See `ElasticNet`.
+    {factor_alpha}
+    {bounds}
+        For 1-D y.
+    {standardize}
     fit_intercept : bool, default=False
         Fit an unpenalised intercept; it is ``average(y) - average(X, axis=0) @ coefs``, and not returned. The
         default is scikit-learn's: X and y are taken as centred.

@@ -47,8 +47,7 @@ class Ridge(LinearRegressor):
     alpha : float or array-like of shape (n_targets,), default=1.0
         Strength of the penalty, for all targets or one a target. At 0 the answer is least squares, of minimum
         norm where that is not unique.
-    fit_intercept : bool, default=True
-        The intercept is exact for sparse X too, and never penalised.
+    {fit_intercept}
     {copy_X}
     max_iter : int or None, default=None
         Most iterations of the iterative methods; None leaves it to them. Closed forms have none.
@@ -70,8 +69,7 @@ class Ridge(LinearRegressor):
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         float32 for float32 X.
     intercept_ : float or ndarray of shape (n_targets,)
-    dual_gap_ : float or ndarray of shape (n_targets,)
-        In units of the objective, recomputed at the end from a fresh residual.
+    {gap_each}
     n_iter_ : None or ndarray of shape (n_targets,)
         None for a closed form.
     converged_ : bool
@@ -80,8 +78,7 @@ class Ridge(LinearRegressor):
         What ran: Cholesky of the smaller Gram; singular values where that is singular; eigenvalues for many
         different alphas or singular wide X; conjugate gradients for big sparse X; coordinate descent for
         bounds.
-    n_features_in_ : int
-    {feature_names}
+    {fitted}
 
     Notes
     -----

@@ -10,6 +10,7 @@ from sklearn.utils.metadata_routing import _raise_for_params
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from fastreg._docs import documented
 from fastreg._validation import check_fit_data, check_params
 from fastreg.linear._ridge_search import INNER_NAMES, RIDGE_CV_CONSTRAINTS, RidgeSearch
 from fastreg.linear.ridge import RIDGE_CONSTRAINTS, fit_ridge
@@ -130,8 +131,9 @@ class RidgeClassifier(RidgeLabels):
         Parameters
         ----------
         X : array-like, dataframe or sparse of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,), or a 0/1 indicator of shape (n_samples, n_classes) for
-        multilabel sample_weight : float or array-like of shape (n_samples,), default=None
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Class labels, or a 0/1 indicator (multilabel).
+        sample_weight : float or array-like of shape (n_samples,), default=None
 
         Returns
         -------
@@ -147,22 +149,21 @@ class RidgeClassifier(RidgeLabels):
         return fit_ridge(self, X, coded, sample_weight)
 
 
+@documented
 class RidgeClassifierCV(RidgeSearch, RidgeLabels):
     """`RidgeClassifier` with alpha chosen by exact leave-one-out (the default) or by cross-validation.
 
     Parameters
     ----------
-    alphas : array-like of shape (n_alphas,), default=(0.1, 1.0, 10.0)
-        The candidates, positive (with `cv`: non-negative).
-    fit_intercept : bool, default=True
+    {candidates}
+    {fit_intercept}
     scoring : str, callable or None, default=None
         None: the negative mean squared error of the codes for leave-one-out, accuracy for `cv`, as in
         scikit-learn. Leave-one-out scorers see the labels and the predicted labels or decisions.
     cv : None, int, splitter or iterable of (train, test), default=None
         None is leave-one-out. Otherwise the search is scikit-learn's GridSearchCV over `RidgeClassifier`.
     class_weight : dict, 'balanced' or None, default=None
-    store_cv_results : bool, default=False
-        Keep the leave-one-out values of every row, in `cv_results_`.
+    {store_cv_results}
     penalty_factor, lower, upper, standardize, rule
         As in `fastreg.RidgeCV`.
 

@@ -2,12 +2,14 @@
 
 from sklearn.utils.metadata_routing import _raise_for_params
 
+from fastreg._docs import documented
 from fastreg._validation import check_fit_data, check_params
 from fastreg.linear._base import LinearRegressor
 from fastreg.linear._ridge_search import INNER_NAMES, RIDGE_CV_CONSTRAINTS, RidgeSearch
 from fastreg.linear.ridge import Ridge
 
 
+@documented
 class RidgeCV(RidgeSearch, LinearRegressor):
     """Ridge with alpha chosen by exact leave-one-out (the default) or by cross-validation.
 
@@ -15,21 +17,18 @@ class RidgeCV(RidgeSearch, LinearRegressor):
 
     Parameters
     ----------
-    alphas : array-like of shape (n_alphas,), default=(0.1, 1.0, 10.0)
-        The candidates, positive (with `cv`: non-negative).
-    fit_intercept : bool, default=True
+    {candidates}
+    {fit_intercept}
     scoring : str, callable or None, default=None
         None: the negative mean squared error for leave-one-out, R² for `cv`, as in scikit-learn.
     cv : None, int, splitter or iterable of (train, test), default=None
         None is leave-one-out: all alphas from one eigendecomposition.
     gcv_mode : {'auto', 'svd', 'eigen'}, default='auto'
         Accepted for scikit-learn's sake, makes no difference: the shape of X decides.
-    store_cv_results : bool, default=False
-        Keep the leave-one-out values of every row, in `cv_results_`.
+    {store_cv_results}
     alpha_per_target : bool, default=False
         With leave-one-out, choose an alpha for each target.
-    penalty_factor : array-like of shape (n_features,), default=None
-        Per-feature multiplier of alpha; 0 leaves a feature unpenalised.
+    {factor_alpha}
     lower, upper : float or array-like of shape (n_features,), default=None
         Bounds of the coefficients, ``lower <= 0 <= upper``; they need `cv`.
     standardize : bool, default=False
