@@ -1,15 +1,20 @@
-"""What generalised linear models share: the extra parameters, offsets, the call of the solver, the warning."""
+"""What generalised linear models share: the extra parameters, offsets, labels, probabilities, the warning."""
 
 import warnings
 from numbers import Real
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
+from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.utils import check_array, column_or_1d, compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
 
 from fastreg._linear_model import SparseLinearModel
-from fastreg._validation import check_bounds, check_finite_solution
+from fastreg._validation import check_bounds, check_finite_solution, check_fit_data
 from fastreg.design import Design
+from fastreg.losses import Logistic, Softmax
 from fastreg.penalties.features import FeatureL1L2
 
 LEAST = 1e-15  # strengths from which none is too small to be felt
@@ -73,7 +78,78 @@ class LinearPredictor(SparseLinearModel):
     )
 
 
-def log_probabilities(raw):
-    """Logarithms of the classes' probabilities, from raw predictions (n,) of the second of two or (n, K)."""
-    raw = np.column_stack([0 * raw, raw]) if raw.ndim == 1 else raw
-    return raw - np.logaddexp.reduce(raw, axis=1, keepdims=True)
+def _plain_labels(y):
+    """Whether labels need no second look: whole numbers in an array."""
+    if type(y) is not np.ndarray or y.ndim != 1:
+        return False
+    return y.dtype.kind in "iub" or (y.dtype.kind == "f" and np.isfinite(y.sum()) and bool((y == np.trunc(y)).all()))
+
+
+class LinearClassifier(LinearPredictor, LinearClassifierMixin):
+    """A linear classifier: what the classes share."""
+
+    def _is_logistic(self):
+        """Whether the raw predictions are logarithms of odds."""
+        return True
+
+    def _check_data(self, X, y, sample_weight, offset):
+        """(X, y, class numbers, classes, sample weights, the same times those of classes, offset), checked."""
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        if not _plain_labels(y):
+            with np.errstate(all="ignore"):  # infinity is cast before it is refused
+                check_classification_targets(y)
+            y = column_or_1d(y, warn=True)
+        classes, coded = np.unique(y, return_inverse=True)
+        X, coded, sample_weight = check_fit_data(self, X, coded.astype(np.float64), sample_weight, scalar_weight=True)
+        if len(classes) < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 classes, but y has one class only: {classes[0]}.")
+        weight = sample_weight
+        if self.class_weight is not None:
+            each = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=sample_weight)
+            each = each[coded.astype(np.intp)]
+            weight = each if sample_weight is None else sample_weight * each
+        offset = self._check_offset(offset, X)
+        if offset is not None and len(classes) > 2:
+            raise ValueError(f"offset is for two classes, but y has {len(classes)}.")
+        return X, y, coded, classes, sample_weight, weight, offset
+
+    def _set_coef(self, coef, intercept, classes, dtype):
+        dtype = np.float32 if dtype == np.float32 else np.float64
+        self.classes_ = classes
+        self.coef_ = np.atleast_2d(coef).astype(dtype)
+        intercept = np.atleast_1d(intercept).astype(dtype)
+        self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
+
+    @available_if(lambda model: model._is_logistic())
+    def predict_proba(self, X):
+        """Probabilities of the classes, in the order of `classes_`; for the logistic loss.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        raw = self.decision_function(X)
+        return Softmax().predict(raw) if raw.ndim == 2 else Logistic().predict(np.column_stack([-raw, raw]))
+
+    @available_if(lambda model: model._is_logistic())
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`, also where that rounds to 0.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        raw = self.decision_function(X)
+        raw = np.column_stack([0 * raw, raw]) if raw.ndim == 1 else raw
+        return raw - np.logaddexp.reduce(raw, axis=1, keepdims=True)

@@ -4,18 +4,14 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.linear_model._base import LinearClassifierMixin
-from sklearn.utils import assert_all_finite, column_or_1d, compute_class_weight
+from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
 from fastreg._docs import documented
 from fastreg._linear_model import coef_dtype
 from fastreg._validation import check_bounds, check_fit_data, check_groups, check_params
 from fastreg.design import Design
-from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor, log_probabilities
+from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearClassifier, LinearPredictor
 from fastreg.glm.regressors import GLMRegressor
 from fastreg.losses import Loss, Softmax, get_loss
 from fastreg.penalties import L1L2, Bounds, Penalty
@@ -204,12 +200,8 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         return smooth(self.loss, "GeneralizedLinearRegressor")
 
 
-def _is_logistic(model):
-    return get_loss(model.loss).name == "logistic"
-
-
 @shared
-class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstimator):
+class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator):
     """A linear classifier with any smooth loss and any penalty.
 
     Minimises, with weights sw_i = sample_weight_i * class_weight of the row and s_i = sw_i / sum(sw)::
@@ -307,30 +299,16 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstim
         loss = get_loss(self.loss)
         if loss.name not in ("logistic", "squared", "huber"):
             raise ValueError(f"A classifier has the losses logistic, squared and huber, but got loss={self.loss!r}.")
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        classes, coded = np.unique(y, return_inverse=True)
-        X, coded, sample_weight = check_fit_data(self, X, coded.astype(np.float64), sample_weight)
+        X, y, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
         K = len(classes)
-        if K < 2:
-            raise ValueError(f"A classifier needs at least 2 classes, but y has one class only: {classes[0]}.")
-        if self.class_weight is not None:
-            each = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=sample_weight)
-            each = each[coded.astype(np.intp)]
-            sample_weight = each if sample_weight is None else sample_weight * each
-        offset = self._check_offset(offset, X)
-        design, alpha, penalty = self._penalised(X, sample_weight)
+        design, alpha, penalty = self._penalised(X, weight)
         if K == 2:
             target = coded if loss.name == "logistic" else 2 * coded - 1
             path = self._solve(design, loss, target, alpha, penalty, offset)
-        elif not self._knows_many() or offset is not None:
+        elif not self._knows_many():
             raise ValueError(
-                f"Only binary classification is supported with an offset, loss={self.loss!r} or "
-                f"penalty={self.penalty!r}, but y has {K} classes. Fit one against the rest: "
-                "sklearn.multiclass.OneVsRestClassifier."
+                f"Only binary classification is supported with loss={self.loss!r} or penalty={self.penalty!r}, but y "
+                f"has {K} classes. Fit one against the rest: sklearn.multiclass.OneVsRestClassifier."
             )
         else:
             start = self._start((K, X.shape[1]), penalty)
@@ -339,11 +317,7 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstim
                     design, coded, K, np.array([alpha]), penalty, coef_init=start, tol=self.tol, max_iter=self.max_iter
                 )
             self.stationarity_ = None
-        dtype = coef_dtype(X)
-        self.classes_ = classes
-        self.coef_ = np.atleast_2d(path.dense_coefs()[0]).astype(dtype)
-        intercept = np.atleast_1d(path.intercepts[0]).astype(dtype)
-        self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
+        self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, X.dtype)
         separated = alpha == 0 and loss.name == "logistic" and bool((self.predict(X) == y).all())
         self.n_iter_ = self._certify(path, separated)
         return self
@@ -351,38 +325,10 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifierMixin, BaseEstim
     def _knows_many(self):
         """Whether more than two classes can be fitted."""
         penalty = linear_penalty(self.penalty, self.alpha)
-        return _is_logistic(self) and (penalty is None or isinstance(penalty, (L1L2, Bounds)))
+        return self._is_logistic() and (penalty is None or isinstance(penalty, (L1L2, Bounds)))
 
-    @available_if(_is_logistic)
-    def predict_proba(self, X):
-        """Probabilities of the classes, in the order of `classes_`; for the logistic loss.
-
-        Parameters
-        ----------
-        X : array-like, dataframe or sparse of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        check_is_fitted(self)
-        raw = self.decision_function(X)
-        return Softmax().predict(raw if raw.ndim == 2 else np.column_stack([0 * raw, raw]))
-
-    @available_if(_is_logistic)
-    def predict_log_proba(self, X):
-        """Logarithms of `predict_proba`, also where that rounds to 0.
-
-        Parameters
-        ----------
-        X : array-like, dataframe or sparse of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        check_is_fitted(self)
-        return log_probabilities(self.decision_function(X))
+    def _is_logistic(self):
+        return get_loss(self.loss).name == "logistic"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,30 +5,20 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
 from fastreg._docs import documented
 from fastreg._stages import STAGE_CONSTRAINTS, adapt, on_support
-from fastreg._validation import check_finite_solution, check_fit_data, check_params
-from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor, log_probabilities
-from fastreg.losses import Logistic, Softmax
+from fastreg._validation import check_finite_solution, check_params
+from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearClassifier
+from fastreg.losses import Logistic
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_glm, solve_multinomial
 
 
-def _plain_labels(y):
-    """Whether labels need no second look: whole numbers in an array."""
-    if type(y) is not np.ndarray or y.ndim != 1:
-        return False
-    return y.dtype.kind in "iub" or (y.dtype.kind == "f" and np.isfinite(y.sum()) and bool((y == np.trunc(y)).all()))
-
-
 @documented
-class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
+class LogisticRegression(LinearClassifier, SparseCoefMixin, BaseEstimator):
     """Logistic regression, multinomial for more than two classes, with L1 and L2 penalties.
 
     Minimises, with weights sw_i = sample_weight_i * class_weight of the row, S their sum and alpha = 1 / (C S)::
@@ -213,7 +203,7 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
         """
         check_params(self)
         C, l1_ratio = self._strength()
-        X, y, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
+        X, _, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
         design, penalty = self._problem(X, weight, l1_ratio)
         shape = (X.shape[1],) if len(classes) == 2 else (len(classes), X.shape[1])
         if self.adaptive is not None:
@@ -234,27 +224,6 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
             self.dual_gap_, self.n_iter_, self.converged_ = certificate
         return self
 
-    def _check_data(self, X, y, sample_weight, offset):
-        """(X, y, class numbers, classes, sample weights, the same times those of classes, offset), checked."""
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        if not _plain_labels(y):
-            check_classification_targets(y)
-            y = column_or_1d(y, warn=True)
-        classes, coded = np.unique(y, return_inverse=True)
-        X, coded, sample_weight = check_fit_data(self, X, coded.astype(np.float64), sample_weight, scalar_weight=True)
-        if len(classes) < 2:
-            raise ValueError(f"{type(self).__name__} needs at least 2 classes, but y has one class only: {classes[0]}.")
-        weight = sample_weight
-        if self.class_weight is not None:
-            each = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=sample_weight)
-            each = each[coded.astype(np.intp)]
-            weight = each if sample_weight is None else sample_weight * each
-        offset = self._check_offset(offset, X)
-        if offset is not None and len(classes) > 2:
-            raise ValueError(f"offset is for two classes, but y has {len(classes)}.")
-        return X, y, coded, classes, sample_weight, weight, offset
-
     def _solve(self, design, coded, n_classes, C, penalty, offset, start):
         grid = np.array([self._felt(1.0 / (C * design.total_weight), design)])
         options = {"tol": self.tol, "max_iter": max(1, self.max_iter), "coef_init": start}
@@ -274,42 +243,3 @@ class LogisticRegression(LinearPredictor, LinearClassifierMixin, SparseCoefMixin
             right = (raw[:, 0] > 0 if len(classes) == 2 else raw.argmax(axis=1)) == coded
             separated = bool(right[design.weights > 0].all())
         self.n_iter_ = np.array([self._certify(path, separated, stacklevel=4)], dtype=np.int32)
-
-    def _set_coef(self, coef, intercept, classes, dtype):
-        dtype = np.float32 if dtype == np.float32 else np.float64
-        self.classes_ = classes
-        self.coef_ = np.atleast_2d(coef).astype(dtype)
-        intercept = np.atleast_1d(intercept).astype(dtype)
-        self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
-
-    def predict_proba(self, X):
-        """Probabilities of the classes, in the order of `classes_`.
-
-        Parameters
-        ----------
-        X : array-like, dataframe or sparse of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        check_is_fitted(self)
-        raw = self.decision_function(X)
-        if raw.ndim == 2:
-            return Softmax().predict(raw)
-        both = np.column_stack([-raw, raw])
-        return Logistic().predict(both)
-
-    def predict_log_proba(self, X):
-        """Logarithms of `predict_proba`, also where that rounds to 0.
-
-        Parameters
-        ----------
-        X : array-like, dataframe or sparse of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        check_is_fitted(self)
-        return log_probabilities(self.decision_function(X))
