@@ -1,5 +1,7 @@
 """What linear models of every family have: raw predictions, sparse coefficients, warm starts, the dtype of results."""
 
+from numbers import Real
+
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
@@ -9,6 +11,13 @@ from fastreg._validation import check_predict_data
 
 # Numbers of X to cast at once.
 PANEL = 1 << 20
+# Parameters that scikit-learn does not have.
+EXTRA_CONSTRAINTS = {
+    "penalty_factor": ["array-like", None],
+    "lower": [Real, "array-like", None],
+    "upper": [Real, "array-like", None],
+    "standardize": ["boolean"],
+}
 
 
 class LinearModel:

@@ -371,7 +371,7 @@ def test_plain_input_takes_the_quick_way(monkeypatch, dtype, order):
     def never(*args, **kwargs):
         raise AssertionError("the slow way")
 
-    monkeypatch.setattr(_validation, "validate_data", never)
+    monkeypatch.setattr(_validation.data, "validate_data", never)
     quick = Lasso(0.1).fit(X, y)
     np.testing.assert_allclose(quick.coef_, slow.coef_)
     np.testing.assert_allclose(quick.predict(X), slow.predict(X))

@@ -1,42 +1,26 @@
-"""What generalised linear models share: the extra parameters, offsets, labels, probabilities, the warning."""
+"""What generalised linear models share: the problem, labels, probabilities, the warning."""
 
 import warnings
-from numbers import Real
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import LinearClassifierMixin
-from sklearn.utils import check_array, column_or_1d, compute_class_weight
+from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._linear_model import SparseLinearModel
-from fastreg._validation import check_bounds, check_finite_solution, check_fit_data
+from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_offset
 from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
 from fastreg.penalties.features import FeatureL1L2
 
 LEAST = 1e-15  # strengths from which none is too small to be felt
-EXTRA_CONSTRAINTS = {
-    "penalty_factor": ["array-like", None],
-    "lower": [Real, "array-like", None],
-    "upper": [Real, "array-like", None],
-    "standardize": ["boolean"],
-}
 
 
 class LinearPredictor(SparseLinearModel):
     """An estimator whose raw predictions are ``X @ coef + intercept + offset``, fitted by prox-Newton."""
-
-    def _check_offset(self, offset, X):
-        """None, or float64 of shape (n_samples,)."""
-        if offset is None:
-            return None
-        offset = check_array(offset, ensure_2d=False, dtype=np.float64, input_name="offset")
-        if offset.shape != (X.shape[0],):
-            raise ValueError(f"offset has shape {offset.shape}, but X has {X.shape[0]} rows; pass one number a row.")
-        return np.ascontiguousarray(offset)
 
     def _problem(self, X, sample_weight, l1_ratio):
         """Design and penalty."""
@@ -109,7 +93,7 @@ class LinearClassifier(LinearPredictor, LinearClassifierMixin):
             each = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=sample_weight)
             each = each[coded.astype(np.intp)]
             weight = each if sample_weight is None else sample_weight * each
-        offset = self._check_offset(offset, X)
+        offset = check_offset(offset, X.shape[0])
         if offset is not None and len(classes) > 2:
             raise ValueError(f"offset is for two classes, but y has {len(classes)}.")
         return X, y, coded, classes, sample_weight, weight, offset

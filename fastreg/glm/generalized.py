@@ -8,10 +8,10 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import coef_dtype
-from fastreg._validation import check_bounds, check_fit_data, check_groups, check_params
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._validation import check_bounds, check_fit_data, check_groups, check_offset, check_params
 from fastreg.design import Design
-from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearClassifier, LinearPredictor
+from fastreg.glm._base import LinearClassifier, LinearPredictor
 from fastreg.glm.regressors import GLMRegressor
 from fastreg.losses import Loss, Softmax, get_loss
 from fastreg.penalties import L1L2, Bounds, Penalty
@@ -185,7 +185,7 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         loss = self._loss()
         X, y, sample_weight = check_fit_data(self, X, y, sample_weight)
         y = column_or_1d(y, warn=True)
-        offset = self._check_offset(offset, X)
+        offset = check_offset(offset, X.shape[0])
         loss.valid(y)
         design, alpha, penalty = self._penalised(X, sample_weight)
         path = self._solve(design, loss, y, alpha, penalty, offset)

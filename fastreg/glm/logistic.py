@@ -9,9 +9,10 @@ from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
 from fastreg._docs import documented
+from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._stages import STAGE_CONSTRAINTS, adapt, on_support
 from fastreg._validation import check_finite_solution, check_params
-from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearClassifier
+from fastreg.glm._base import LinearClassifier
 from fastreg.losses import Logistic
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_glm, solve_multinomial
@@ -85,26 +86,24 @@ class LogisticRegression(LinearClassifier, SparseCoefMixin, BaseEstimator):
     array([0, 0])
     """
 
-    _parameter_constraints: dict = (
-        {
-            "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None, Hidden(StrOptions({"deprecated"}))],
-            "C": [Interval(Real, 0, None, closed="right")],
-            "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
-            "dual": ["boolean"],
-            "tol": [Interval(Real, 0, None, closed="left")],
-            "fit_intercept": ["boolean"],
-            "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
-            "class_weight": [dict, StrOptions({"balanced"}), None],
-            "random_state": ["random_state"],
-            "solver": [StrOptions({"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"})],
-            "max_iter": [Interval(Integral, 0, None, closed="left")],
-            "verbose": ["verbose"],
-            "warm_start": ["boolean"],
-            "n_jobs": [None, Integral],
-        }
-        | EXTRA_CONSTRAINTS
-        | STAGE_CONSTRAINTS
-    )
+    _parameter_constraints: dict = {
+        "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None, Hidden(StrOptions({"deprecated"}))],
+        "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "dual": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "random_state": ["random_state"],
+        "solver": [StrOptions({"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"})],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "n_jobs": [None, Integral],
+        **EXTRA_CONSTRAINTS,
+        **STAGE_CONSTRAINTS,
+    }
 
     _no_end = (
         "The classes are separated perfectly, and without a penalty larger coefficients separate them better still: "

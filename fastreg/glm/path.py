@@ -5,20 +5,21 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval
 
 from fastreg._docs import documented
+from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._validation import (
     check_alphas,
     check_arguments,
     check_bounds,
     check_finite_solution,
     check_groups,
+    check_offset,
     check_path_data,
 )
 from fastreg.design import Design
-from fastreg.glm._base import EXTRA_CONSTRAINTS
 from fastreg.glm.generalized import CONSTRAINTS, smooth
 from fastreg.model_selection import degrees_of_freedom
 from fastreg.penalties.features import FeatureL1L2
@@ -124,10 +125,7 @@ def glm_path(
     X, y, sample_weight = check_path_data(X, y, sample_weight)
     y = column_or_1d(y, warn=True)
     loss.valid(y)
-    if offset is not None:
-        offset = check_array(offset, ensure_2d=False, dtype=np.float64, input_name="offset")
-        if offset.shape != y.shape:
-            raise ValueError(f"offset has shape {offset.shape}, but X has {len(y)} rows; pass one number a row.")
+    offset = check_offset(offset, len(y))
     p = X.shape[1]
     bounds = check_bounds(p, penalty_factor, lower, upper)
     if penalty is None:

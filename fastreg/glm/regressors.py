@@ -9,9 +9,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array
 
 from fastreg._docs import documented
-from fastreg._linear_model import coef_dtype
-from fastreg._validation import check_fit_data, check_params, check_sample_weight
-from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._validation import check_fit_data, check_offset, check_params, check_sample_weight
+from fastreg.glm._base import LinearPredictor
 from fastreg.losses import Gamma, Poisson, Squared, Tweedie
 from fastreg.solvers import solve_glm
 
@@ -112,7 +112,7 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         loss = self._loss()
         X, y, sample_weight = check_fit_data(self, X, y, sample_weight)
         y = column_or_1d(y, warn=True)
-        offset = self._check_offset(offset, X)
+        offset = check_offset(offset, X.shape[0])
         loss.valid(y)
         design, penalty = self._problem(X, sample_weight, self.l1_ratio)
         with np.errstate(all="ignore"):  # overflow shows in the result
@@ -129,7 +129,7 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
 
     def _with_offset(self, X, offset):
         raw = self._raw(X)
-        offset = self._check_offset(offset, raw)
+        offset = check_offset(offset, len(raw))
         return raw if offset is None else raw + offset
 
     def predict(self, X, offset=None):

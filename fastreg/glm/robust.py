@@ -8,9 +8,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import coef_dtype
-from fastreg._validation import check_fit_data, check_params
-from fastreg.glm._base import EXTRA_CONSTRAINTS, LinearPredictor
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._validation import check_fit_data, check_offset, check_params
+from fastreg.glm._base import LinearPredictor
 from fastreg.solvers import solve_huber, solve_quantile
 
 
@@ -21,7 +21,7 @@ class RobustRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         check_params(self)
         X, y, sample_weight = check_fit_data(self, X, y, sample_weight, scalar_weight=scalar_weight)
         y = column_or_1d(y, warn=True)
-        offset = self._check_offset(offset, X)
+        offset = check_offset(offset, X.shape[0])
         return X, y if offset is None else y - offset, sample_weight
 
     def _set(self, path, X):

@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -16,8 +15,8 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from fastreg._linear_model import coef_dtype
-from fastreg._validation import check_bounds
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._validation import check_alphas, check_bounds
 from fastreg.design import Design
 from fastreg.linear.ridge import set_fitted
 from fastreg.model_selection import make_folds
@@ -32,12 +31,8 @@ RIDGE_CV_CONSTRAINTS = {
     "gcv_mode": [StrOptions({"auto", "svd", "eigen"}), None],
     "store_cv_results": ["boolean"],
     "alpha_per_target": ["boolean"],
-    "penalty_factor": ["array-like", None],
-    "lower": [Real, "array-like", None],
-    "upper": [Real, "array-like", None],
-    "standardize": ["boolean"],
     "rule": [StrOptions({"min", "1se"})],
-}
+} | EXTRA_CONSTRAINTS
 
 
 # what the estimators inside a grid search inherit
@@ -55,7 +50,7 @@ class RidgeSearch:
     tol = 1e-4
 
     def _search(self, X, y, sample_weight, params):
-        alphas = check_grid(self.alphas, positive=self.cv is None)
+        alphas = check_alphas(self.alphas, positive=self.cv is None, decreasing=False)
         if self.cv is None:
             self._leave_one_out(X, y, sample_weight, alphas, params)
             return self
@@ -218,25 +213,6 @@ class IdentityRegressor(RegressorMixin, BaseEstimator):
     def predict(self, X):
         """Return X."""
         return X
-
-
-def check_grid(alphas, *, positive):
-    """Check the candidates and return them as a 1-D array, in the given order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        One is not a number, negative, not finite, or 0 where `positive`; or there is none.
-    """
-    alphas = [alphas] if np.ndim(alphas) == 0 else list(alphas)
-    boundaries = "neither" if positive else "left"
-    for index, alpha in enumerate(alphas):
-        name = f"alphas[{index}]" if len(alphas) > 1 else "alphas"
-        check_scalar(alpha, name, Real, min_val=0.0, include_boundaries=boundaries)
-    grid = np.asarray(alphas, dtype=np.float64)
-    if grid.size == 0 or not np.isfinite(grid).all():
-        raise ValueError("alphas must hold at least one number, and only finite ones.")
-    return grid
 
 
 def choose(scores, spread, alphas, rule):

@@ -7,7 +7,7 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import coef_dtype
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
 from fastreg._stages import STAGE_CONSTRAINTS, adapt, on_support
 from fastreg._validation import check_finite_solution, check_fit_data, check_params, check_sample_weight
 from fastreg.linear._base import DEFAULT_MAX_ITER, SparseLinearRegressor, warn_not_converged
@@ -77,11 +77,9 @@ class ElasticNet(SparseLinearRegressor):
         "positive": ["boolean"],
         "random_state": ["random_state"],
         "selection": [StrOptions({"cyclic", "random"})],
-        "penalty_factor": ["array-like", None],
-        "lower": [Real, "array-like", None],
-        "upper": [Real, "array-like", None],
-        "standardize": ["boolean"],
-    } | STAGE_CONSTRAINTS
+        **EXTRA_CONSTRAINTS,
+        **STAGE_CONSTRAINTS,
+    }
 
     path = staticmethod(enet_path)
 

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import coef_dtype
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
 from fastreg._validation import (
     check_alphas,
     check_arguments,
@@ -35,16 +35,12 @@ _CONSTRAINTS = {
     "return_n_iter": ["boolean"],
     "positive": ["boolean"],
     "check_input": ["boolean"],
-    "penalty_factor": ["array-like", None],
-    "lower": [Real, "array-like", None],
-    "upper": [Real, "array-like", None],
-    "standardize": ["boolean"],
     "fit_intercept": ["boolean"],
     "dense_output": ["boolean"],
     "tol": [Interval(Real, 0, np.inf, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "selection": [StrOptions({"cyclic", "random"})],
-}
+} | EXTRA_CONSTRAINTS
 
 
 def _check(arguments, caller):

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import coef_dtype
-from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_params
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_params, check_strength
 from fastreg.design import Design
 from fastreg.linear._base import LinearRegressor, warn_not_converged
 from fastreg.solvers.ridge import solve_ridge
@@ -23,11 +23,7 @@ RIDGE_CONSTRAINTS = {
     "solver": [StrOptions(SOLVERS)],
     "positive": ["boolean"],
     "random_state": ["random_state"],
-    "penalty_factor": ["array-like", None],
-    "lower": [Real, "array-like", None],
-    "upper": [Real, "array-like", None],
-    "standardize": ["boolean"],
-}
+} | EXTRA_CONSTRAINTS
 
 
 @documented
@@ -155,37 +151,10 @@ def fit_ridge(estimator, X, y, sample_weight):
     """Fit validated data with the parameters of `estimator` (a `Ridge` or `RidgeClassifier`)."""
     n_features = X.shape[1]
     bounds = check_bounds(n_features, estimator.penalty_factor, estimator.lower, estimator.upper, estimator.positive)
-    alpha = check_alpha(estimator.alpha, 1 if y.ndim == 1 else y.shape[1])
+    alpha = check_strength(estimator.alpha, 1 if y.ndim == 1 else y.shape[1])
     design = Design(X, sample_weight, fit_intercept=estimator.fit_intercept, standardize=estimator.standardize)
     result = solve_ridge(design, y, alpha, *bounds, tol=estimator.tol, max_iter=estimator.max_iter)
     return set_fitted(estimator, X, y, result)
-
-
-def check_alpha(alpha, n_targets):
-    """Check alpha, a number or one a target.
-
-    Parameters
-    ----------
-    alpha : float or array-like
-    n_targets : int
-
-    Returns
-    -------
-    float or ndarray of shape (n_targets,)
-
-    Raises
-    ------
-    ValueError
-        A wrong number of alphas, or one that is negative or not finite.
-    """
-    if alpha.__class__ is float or alpha.__class__ is int:
-        return alpha
-    alpha = np.asarray(alpha, dtype=np.float64).ravel()
-    if len(alpha) not in (1, n_targets):
-        raise ValueError(f"Number of targets and number of penalties do not correspond: {len(alpha)} != {n_targets}")
-    if not (np.isfinite(alpha).all() and (alpha >= 0).all()):
-        raise ValueError("alpha must hold finite numbers >= 0.")
-    return alpha
 
 
 def set_fitted(estimator, X, y, result):
