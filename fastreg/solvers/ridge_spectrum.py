@@ -168,5 +168,6 @@ class DualSpectrum(Dual):
 
 
 def _eigh(matrix):
-    values, vectors = eigh(matrix, driver="evd", check_finite=False)
+    # SciPy 1.13 gives evd too little work space for one number.
+    values, vectors = eigh(matrix, driver="evd" if len(matrix) > 1 else "ev", check_finite=False)
     return values, np.ascontiguousarray(vectors)
