@@ -108,7 +108,7 @@ def test_demo_networks_show_what_penalties_are_for():
     """The large network learns its wrong labels; with a penalty it doesn't, does better, and gets small."""
     data = demo_networks.digits(0)
     assert 0.1 < data.n_wrong / len(data.y) < 0.2
-    found = {one[0]: demo_networks.train(*one, data, 0, n_epochs=60) for one in demo_networks.candidates()}
+    found = {one[0]: demo_networks.train(*one, data, 0) for one in demo_networks.candidates()}
     large, sparse = found["large"], found["large, L1"]
     assert large.train[-1] > 0.97
     assert large.test[-1] < 0.9

@@ -67,14 +67,12 @@ def nci60():
     return Data(title, "melanoma (1) against the rest (0)", standardise(X), y, names)
 
 
-def simulated(n=200, p=5000, n_true=10, seed=0):
+def simulated(n=120, p=5000, n_true=10, seed=0):
     """Columns that follow one another with correlation 0.6, of which `n_true` matter."""
-    from scipy.signal import lfilter
-
     rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((n, p))
-    noise[:, 1:] *= np.sqrt(1 - 0.6**2)
-    X = lfilter([1.0], [1.0, -0.6], noise, axis=1)
+    X = rng.standard_normal((n, p))
+    for j in range(1, p):
+        X[:, j] = 0.6 * X[:, j - 1] + 0.8 * X[:, j]
     true = np.sort(rng.choice(p, n_true, replace=False))
     signal = X[:, true] @ rng.choice([-1.0, 1.0], n_true)
     y = signal + 0.3 * signal.std() * rng.standard_normal(n)
