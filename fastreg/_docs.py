@@ -7,6 +7,9 @@ TEXTS = {
     "tol": """tol : float, default=1e-4
         The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best
         constant.""",
+    "glm_tol": """tol : float, default=1e-4
+        The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best constant;
+        without an intercept, the larger of that and the objective reached.""",
     "penalty_factor": """penalty_factor : array-like of shape (n_features,), default=None
         Per-feature multiplier of the penalty; 0 leaves a feature unpenalised. Used as it is, not rescaled.""",
     "bounds": """lower, upper : float or array-like of shape (n_features,), default=None

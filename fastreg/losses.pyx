@@ -6,7 +6,7 @@ and what is needed once a fit. Deviances are halved and 0 where the prediction i
 """
 
 import numpy as np
-from scipy.special import entr, logit, xlogy
+from scipy.special import entr, logit, logsumexp, xlogy
 
 cimport numpy as cnp
 
@@ -20,6 +20,11 @@ def weighted_quantile(y, weight, q):
     order = np.argsort(y, kind="stable")
     total = np.cumsum(weight[order])
     return float(y[order][min(np.searchsorted(total, q * total[len(y) - 1]), len(y) - 1)])
+
+
+def _inside(v, size=1.0):
+    """v, and 0 where it is less by the rounding of a number of that size: the end of a conjugate's domain."""
+    return np.where((v < 0) & (v >= -1e-15 * size), 0.0, v)
 
 
 def _check(y, name, allowed, ok):
@@ -95,9 +100,17 @@ cdef class Loss:
         """sup_r u r - l(r, y), by element (softmax: by row) in float64; inf outside of its domain, None if unknown."""
         return None
 
+    def out_of_reach(self, y):
+        """Where no finite raw prediction has loss 0."""
+        return np.zeros(np.shape(y), dtype=bool)
+
     def null_raw(self, y, weight):
         """The constant raw prediction of least weighted loss; infinite where it has no end (all y are 0, one class)."""
         return float(np.average(y, weights=weight))
+
+    def null_beside(self, offset, y, weight):
+        """The same where each row has an offset as well, or somewhere near it."""
+        return self.null_raw(y - offset, weight)
 
 
 cdef class Squared(Loss):
@@ -205,7 +218,10 @@ cdef class Quantile(Loss):
 
 
 cdef class LogLink(Loss):
-    """What losses with mean exp(raw) share."""
+    """What losses with mean exp(raw) share: slopes are ``exp((2 - power) raw) - y exp((1 - power) raw)``."""
+
+    def out_of_reach(self, y):
+        return np.asarray(y) <= 0
 
     def predict(self, raw):
         raw = np.array(raw, order="C")
@@ -218,13 +234,18 @@ cdef class LogLink(Loss):
 
     def null_raw(self, y, weight):
         with np.errstate(divide="ignore"):
-            return float(np.log(np.average(y, weights=weight)))
+            return float(np.log(max(np.average(y, weights=weight), 0.0)))
+
+    def null_beside(self, offset, y, weight):
+        up, up_sign = logsumexp((1 - self.power) * offset, b=weight * y, return_sign=True)
+        return float(up - logsumexp((2 - self.power) * offset, b=weight)) if up_sign > 0 else -np.inf
 
 
 cdef class Poisson(LogLink):
     """Half the Poisson deviance of mean exp(raw): exp(raw) - y raw + y log y - y."""
 
     name = "poisson"
+    power = 1
 
     def __cinit__(self):
         self.f64, self.f32 = kernels.loss64.poisson, kernels.loss32.poisson
@@ -233,7 +254,7 @@ cdef class Poisson(LogLink):
         _check(y, "Poisson loss", "y >= 0", np.min(y) >= 0)
 
     def conjugate(self, u, y):
-        v = u + y
+        v = _inside(u + y, y)
         return np.where(v >= 0, xlogy(np.maximum(v, 0), np.maximum(v, 0)) - xlogy(y, y) - u, np.inf)
 
 
@@ -241,6 +262,7 @@ cdef class Gamma(LogLink):
     """Half the Gamma deviance of mean exp(raw): raw + y exp(-raw) - log y - 1."""
 
     name = "gamma"
+    power = 2
 
     def __cinit__(self):
         self.f64, self.f32 = kernels.loss64.gamma, kernels.loss32.gamma
@@ -249,7 +271,7 @@ cdef class Gamma(LogLink):
         _check(y, "Gamma loss", "y > 0", np.min(y) > 0)
 
     def conjugate(self, u, y):
-        z = 1 - u
+        z = _inside(1 - u)
         return np.where(z >= 0, xlogy(np.maximum(z, 0), np.maximum(z, 0)) + u * (1 + np.log(y)), np.inf)
 
 
@@ -339,7 +361,13 @@ cdef class Logistic(Loss):
 
     def conjugate(self, u, y):
         v = u + y
-        return -entr(v) - entr(1 - v)       # entr is -inf outside of [0, 1]
+        return -entr(_inside(v)) - entr(_inside(1 - v))     # entr is -inf below 0
+
+    def out_of_reach(self, y):
+        return (np.asarray(y) == 0) | (np.asarray(y) == 1)
+
+    def null_beside(self, offset, y, weight):
+        return self.null_raw(y, weight) - np.average(offset, weights=weight)    # no closed form
 
     def null_raw(self, y, weight):
         return float(logit(np.average(y, weights=weight)))

@@ -1,8 +1,8 @@
 """GeneralizedLinearRegressor and GeneralizedLinearClassifier: any loss with any penalty, and glm_path with one."""
 
+import contextlib
 import copy
 import pickle
-import warnings
 
 import numpy as np
 import pytest
@@ -259,11 +259,12 @@ def test_what_cannot_be_says_so():
 
 @pytest.mark.parametrize("name", ["mcp", "scad", "exp", "group", "slope"])
 def test_separable_classes_end(name):
-    """Where the penalty is flat there is no optimum: finite numbers, and a warning."""
+    """Where the penalty is flat there is no optimum: finite numbers, and a warning that says it."""
     X = np.linspace(-1, 1, 60)[:, None] * np.ones(4)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = GeneralizedLinearClassifier(penalty=PENALTIES[name].scaled(0.01), groups=2).fit(X, X[:, 0] > 0)
+    model = GeneralizedLinearClassifier(penalty=PENALTIES[name].scaled(0.01), groups=2)
+    flat = name in ("mcp", "scad")
+    with pytest.warns(ConvergenceWarning, match="no optimum") if flat else contextlib.nullcontext():
+        model.fit(X, X[:, 0] > 0)
     assert np.isfinite(model.coef_).all()
     assert model.score(X, X[:, 0] > 0) == 1
 

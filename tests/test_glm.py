@@ -7,6 +7,7 @@ import pytest
 from cases import GLMS
 from scipy import sparse
 from sklearn import linear_model
+from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 
@@ -177,6 +178,33 @@ def test_separable_classes_say_so(classes):
         LogisticRegression().fit(X, y)
 
 
+@pytest.mark.parametrize(
+    "model", [PoissonRegressor, GammaRegressor, TweedieRegressor, fastreg.GeneralizedLinearRegressor]
+)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_perfect_fit_with_an_optimum_is_no_warning(model, fit_intercept):
+    """A constant y, or one that the model has made: rates above 0 are reached by finite coefficients."""
+    X = data(POISSON)[0]
+    kwargs = {"penalty": None, "loss": "poisson"} if model is fastreg.GeneralizedLinearRegressor else {"alpha": 0.0}
+    for y in (np.ones(len(X)), np.full(len(X), 3.0), np.exp(X @ [0.3, -0.2, 0.1, 0, 0, 0])):
+        fitted = model(**kwargs, fit_intercept=fit_intercept, **TIGHT).fit(X, y)
+        assert fitted.converged_
+        assert np.isfinite(fitted.coef_).all()
+
+
+@pytest.mark.parametrize("kwargs", [{"alpha": 0.0}, {"penalty_factor": [0, 1]}], ids=["alpha", "factor"])
+@pytest.mark.parametrize("model", [PoissonRegressor(), TweedieRegressor(power=1.5)])
+def test_rates_of_0_predicted_perfectly_say_so(model, kwargs):
+    X = np.column_stack([np.repeat([0.0, 1.0], 30), np.zeros(60)])
+    with pytest.warns(ConvergenceWarning, match="no optimum"):
+        fitted = model.set_params(**kwargs).fit(X, 3 * (X[:, 0] == 0))
+    assert np.isfinite(fitted.coef_).all()
+    assert fitted.predict(X[-1:])[0] < 0.01
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clone(model).set_params(alpha=0.1, penalty_factor=None).fit(X, 3 * (X[:, 0] == 0))
+
+
 @every_model
 def test_not_converged_warns_and_says_what_to_do(case):
     X, y = data(case)
@@ -232,8 +260,9 @@ def test_a_class_of_weight_0_is_hardly_predicted():
 def test_separation_is_seen_with_the_offset():
     """An offset that separates the classes by itself, or that hides that the rest does not."""
     X, y = data(LOGISTIC)
-    with pytest.warns(ConvergenceWarning, match="separated perfectly"):
-        LogisticRegression(C=np.inf, fit_intercept=False, max_iter=1000).fit(X, y, offset=60.0 * (2 * y - 1))
+    for free in ({"C": np.inf}, {"penalty_factor": np.zeros(6)}):
+        with pytest.warns(ConvergenceWarning, match="separated perfectly"):
+            LogisticRegression(fit_intercept=False, max_iter=1000, **free).fit(X, y, offset=60.0 * (2 * y - 1))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plain = LogisticRegression(C=np.inf).fit(X, y)

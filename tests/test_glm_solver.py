@@ -246,6 +246,54 @@ def test_offsets_of_any_size():
     free = FeatureL1L2(X.shape[1], 0.5, np.arange(X.shape[1]) % 2)
     offset = np.random.default_rng(0).standard_normal(len(y))
     assert np.isfinite(glm_alpha_grid(Design(X), Poisson(), np.zeros(len(y)), free, offset=offset)).all()
+    assert np.isfinite(glm_alpha_grid(Design(X), Poisson(), np.zeros(len(y)), free, offset=900 * offset)).all()
     rare = np.zeros(len(y))
     rare[3] = 1
     assert solve_glm(Design(X), Logistic(), rare, np.array([1e-3]), penalty, tol=1e-8).converged.all()
+
+
+@pytest.mark.parametrize("name", ["logistic", "poisson", "gamma"])
+@pytest.mark.parametrize("spread", [50.0, 300.0, 1e4])
+@pytest.mark.parametrize("alpha", [0.1, 1e-3])
+def test_huge_offsets(name, spread, alpha):
+    """Losses that are all but piecewise linear: rows of no curvature, and dual points at the end of their domain."""
+    X, y = data(name)
+    offset = spread * np.random.default_rng(0).standard_normal(len(y))
+    penalty, design = FeatureL1L2(X.shape[1], 0.5), Design(X)
+    with np.errstate(all="ignore"):
+        path = solve_glm(design, LOSSES[name], y, np.array([alpha]), penalty, offset=offset, tol=1e-4)
+    assert path.converged.all()
+    assert path.null < 10 * spread * max(1, y.max())
+
+
+@pytest.mark.parametrize("size", [50.0, 300.0])
+def test_without_an_intercept_tolerances_refer_to_what_is_reached(size):
+    """P(0) is a number without meaning there: features that make up for the offset bring the objective far below."""
+    X, y = data("poisson")
+    X = np.column_stack([X, np.ones(len(y))])
+    alphas, free = np.array([0.02]), np.repeat([1.0, 0.0], [12, 1])
+    design = Design(X, fit_intercept=False)
+    offset = np.full(len(y), size)
+    penalty = FeatureL1L2(13, 0.5, free)
+    path = solve_glm(design, Poisson(), y, alphas, penalty, offset=offset, tol=1e-9, max_iter=2000)
+    plain = solve_glm(Design(X[:, :-1]), Poisson(), y, alphas, FeatureL1L2(12, 0.5), tol=1e-9)
+    assert path.converged.all()
+    np.testing.assert_allclose(path.coefs[0, :-1], plain.coefs[0], atol=1e-4)
+    assert path.null == pytest.approx(plain.null)
+
+
+@pytest.mark.parametrize("way", ["one loop", "steps"])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("size", [1e9, 1e12, 1e100])
+def test_a_penalty_lost_in_the_rounding_of_large_y(size, l1_ratio, way, monkeypatch):
+    """It is none: its conjugate of that rounding would be all of the gap."""
+    if way == "steps":
+        monkeypatch.setattr(prox_newton, "ELEMENTS", 0)
+    X, y = data("poisson")
+    fits = [
+        solve_glm(Design(X), Poisson(), size * y, np.array([alpha]), FeatureL1L2(X.shape[1], l1_ratio), tol=1e-8)
+        for alpha in (1e-12, 1e-6, 0.0)
+    ]
+    for fit in fits:
+        assert fit.converged.all()
+        np.testing.assert_allclose(fit.coefs, fits[-1].coefs, atol=1e-6)

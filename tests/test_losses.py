@@ -245,6 +245,31 @@ def test_null_raw_is_the_best_constant(case):
     assert all(total(move) >= total(0.0) - 1e-12 * len(y) for move in moves)
 
 
+@pytest.mark.parametrize("spread", [0.5, 300.0])
+@every_loss
+def test_null_beside_offsets(case, spread):
+    """The best constant there as well, where it has a closed form; and no overflow on the way."""
+    loss, _, y, plain = data(case)
+    if case in ("logistic", "softmax"):
+        pytest.skip("no closed form")
+    rng = np.random.default_rng(1)
+    weight, offset = rng.integers(0, 3, len(y)).astype(float), spread * rng.standard_normal(len(y))
+    best = loss.null_beside(offset, y, weight)
+    assert np.isfinite(best)
+    if spread > 1:
+        offset = offset - np.max(offset)  # what is compared is within the reach of exp
+        best = loss.null_beside(offset, y, weight)
+    with np.errstate(over="ignore"):
+        at, *moved = (weight @ plain(offset + best + move, y) for move in (0.0, 1e-3, -1e-3))
+    assert all(value >= at - 1e-12 * abs(at) for value in moved)
+
+
+def test_out_of_reach():
+    """Means that only infinite raw predictions have."""
+    for loss, expected in ((Poisson(), [1, 0, 0]), (Gamma(), [1, 0, 0]), (Logistic(), [1, 0, 1]), (Huber(), [0, 0, 0])):
+        np.testing.assert_array_equal(loss.out_of_reach(np.array([0.0, 0.5, 1.0])), expected)
+
+
 def test_null_raw_without_end():
     assert Poisson().null_raw(np.zeros(3), np.ones(3)) == -np.inf
     assert Logistic().null_raw(np.ones(3), np.ones(3)) == np.inf

@@ -16,8 +16,6 @@ from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
 from fastreg.penalties.features import FeatureL1L2
 
-LEAST = 1e-15  # strengths from which none is too small to be felt
-
 
 class LinearPredictor(SparseLinearModel):
     """An estimator whose raw predictions are ``X @ coef + intercept + offset``, fitted by prox-Newton."""
@@ -30,9 +28,15 @@ class LinearPredictor(SparseLinearModel):
         return design, FeatureL1L2(X.shape[1], l1_ratio, *bounds)
 
     @staticmethod
-    def _felt(alpha, design):
-        """Alpha, or 0 where the rounding of correlations, squared and divided by it, would be all of the gap."""
-        return alpha if alpha > LEAST or alpha > LEAST**2 * design.sq_norms.max() else 0.0
+    def _endless(path, design, penalty, perfect):
+        """Whether a fit could be better without end: ``perfect()``, and twice the coefficients cost nothing more."""
+        coef = np.atleast_2d(path.dense_coefs()[0])
+        if not coef.any() or (2 * coef < penalty.lower).any() or (2 * coef > penalty.upper).any():
+            return False
+        inner = coef * design.scale
+        inner /= min(np.abs(inner).max(), 1.0)  # of what is tiny anything is charged little
+        costs = sum(penalty.value(2 * w, path.alphas[0]) - penalty.value(w, path.alphas[0]) for w in inner)
+        return bool(costs <= 1e-15 * path.null and perfect())
 
     def _certify(self, path, perfect, stacklevel=3):
         """Set the certificate of a path of one; warn where it is short of what was asked for, or has no optimum."""
@@ -57,8 +61,9 @@ class LinearPredictor(SparseLinearModel):
         return n_iter
 
     _no_end = (
-        "The fit is perfect, and would be better still with larger coefficients: without a penalty there is no "
-        "optimum. Penalise, or take the predictions for what they are, certainties."
+        "The fit is perfect, and would be better still with larger coefficients, on which nothing is charged: there is "
+        "no optimum. Penalise them (MCP and SCAD charge nothing more on large ones), or take the predictions for what "
+        "they are, certainties."
     )
 
 
@@ -104,6 +109,16 @@ class LinearClassifier(LinearPredictor, LinearClassifierMixin):
         self.coef_ = np.atleast_2d(coef).astype(dtype)
         intercept = np.atleast_1d(intercept).astype(dtype)
         self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
+
+    def _separated(self, path, design, penalty, coded, offset):
+        """Whether no row that counts is on the wrong side, and nothing stops coefficients from growing."""
+
+        def all_right():
+            raw = design.X @ self.coef_.T + self.intercept_ + (0.0 if offset is None else offset[:, None])
+            right = (raw[:, 0] > 0 if raw.shape[1] == 1 else raw.argmax(axis=1)) == coded
+            return right[design.weights > 0].all()
+
+        return self._is_logistic() and self._endless(path, design, penalty, all_right)
 
     @available_if(lambda model: model._is_logistic())
     def predict_proba(self, X):

@@ -33,7 +33,7 @@ PARAMETERS = """penalty : penalty, str or None, default='l1'
         Per-feature multiplier of alpha, the same within a group; 0 leaves a feature unpenalised. Not for SLOPE.
     lower, upper : float or array-like of shape (n_features,), default=None
         Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X. Not for groups and SLOPE.
-    {tol}
+    {glm_tol}
     {newton_steps}
     {warm_start}"""
 ATTRIBUTES = """dual_gap_ : float
@@ -192,8 +192,7 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         dtype = coef_dtype(X)
         self.coef_ = np.asarray(path.dense_coefs()[0]).astype(dtype)
         self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
-        perfect = alpha == 0 and loss.name != "squared" and path.primals[0] <= 1e-3 * path.null
-        self.n_iter_ = self._certify(path, perfect)
+        self.n_iter_ = self._certify(path, self._perfect(path, design, penalty, loss, y))
         return self
 
     def _loss(self):
@@ -318,8 +317,7 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
                 )
             self.stationarity_ = None
         self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, X.dtype)
-        separated = alpha == 0 and loss.name == "logistic" and bool((self.predict(X) == y).all())
-        self.n_iter_ = self._certify(path, separated)
+        self.n_iter_ = self._certify(path, self._separated(path, design, penalty, coded, offset))
         return self
 
     def _knows_many(self):

@@ -40,7 +40,7 @@ class LogisticRegression(LinearClassifier, SparseCoefMixin, BaseEstimator):
         Share of the L1 penalty, between 0 (ridge) and 1 (lasso).
     dual : bool, default=False
         Makes no difference.
-    {tol}
+    {glm_tol}
     {fit_intercept}
     intercept_scaling : float, default=1
         Makes no difference.
@@ -106,8 +106,9 @@ class LogisticRegression(LinearClassifier, SparseCoefMixin, BaseEstimator):
     }
 
     _no_end = (
-        "The classes are separated perfectly, and without a penalty larger coefficients separate them better still: "
-        "there is no optimum. Penalise (a finite C), or take the predictions for what they are, certainties."
+        "The classes are separated perfectly, and larger coefficients, on which nothing is charged, separate them "
+        "better still: there is no optimum. Penalise them (a finite C), or take the predictions for what they are, "
+        "certainties."
     )
 
     def __init__(
@@ -224,7 +225,7 @@ class LogisticRegression(LinearClassifier, SparseCoefMixin, BaseEstimator):
         return self
 
     def _solve(self, design, coded, n_classes, C, penalty, offset, start):
-        grid = np.array([self._felt(1.0 / (C * design.total_weight), design)])
+        grid = np.array([1.0 / (C * design.total_weight)])
         options = {"tol": self.tol, "max_iter": max(1, self.max_iter), "coef_init": start}
         with np.errstate(all="ignore"):  # overflow shows in the result
             if n_classes == 2:
@@ -235,10 +236,5 @@ class LogisticRegression(LinearClassifier, SparseCoefMixin, BaseEstimator):
         """Solve for one C and set the fitted attributes."""
         path = self._solve(design, coded, len(classes), C, penalty, offset, start)
         self._set_coef(path.coefs[0], path.intercepts[0], classes, design.X.dtype)
-        # no row on the wrong side, and nothing to stop the coefficients from growing
-        separated = False
-        if 1.0 / (C * design.total_weight) < 1e-8 / design.n:
-            raw = design.X @ self.coef_.T + self.intercept_ + (0.0 if offset is None else offset[:, None])
-            right = (raw[:, 0] > 0 if len(classes) == 2 else raw.argmax(axis=1)) == coded
-            separated = bool(right[design.weights > 0].all())
+        separated = self._separated(path, design, penalty, coded, offset)
         self.n_iter_ = np.array([self._certify(path, separated, stacklevel=4)], dtype=np.int32)

@@ -47,7 +47,7 @@ class LogisticRegressionCV(LogisticRegression):
         accuracy, as in scikit-learn before 1.11. The quickest are None, 'accuracy' and 'neg_log_loss'.
     solver : str, default='lbfgs'
         {no_difference}
-    {tol}
+    {glm_tol}
     max_iter : int, default=100
         Most Newton steps of a fit.
     class_weight : dict, 'balanced' or None, default=None
@@ -225,7 +225,6 @@ class LogisticRegressionCV(LogisticRegression):
             raise ValueError("offset needs scoring=None, 'accuracy' or 'neg_log_loss'; other scorers don't know of it.")
         with np.errstate(all="ignore"):  # overflow shows in the result
             alphas = 1 / (Cs[order] * totals[:, None, None])
-            alphas = np.vectorize(lambda alpha: self._felt(alpha, design))(alphas)
             paths = glm_fold_paths(
                 design, Logistic(), coded, weight, folds, alphas, penalties,
                 n_classes=len(classes) if len(classes) > 2 else None, offset=offset, tol=self.tol,
@@ -266,7 +265,7 @@ class LogisticRegressionCV(LogisticRegression):
         """(number of the l1_ratio, of C, coefficients there): the choice on the paths of all rows."""
         n, p, T = design.total_weight, int((design.sq_norms > 0).sum()), len(classes)
         order = np.argsort(Cs, kind="stable")
-        alphas = np.array([self._felt(alpha, design) for alpha in 1 / (Cs[order] * n)])
+        alphas = 1 / (Cs[order] * n)
         options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
         values, df, coefs = np.empty((len(penalties), len(Cs))), np.empty((len(penalties), len(Cs))), []
         for i, penalty in enumerate(penalties):

@@ -21,7 +21,7 @@ PARAMETERS = """alpha : float, default=1.0
     solver : {'lbfgs', 'newton-cholesky'}, default='lbfgs'
         Makes no difference: Newton steps on working sets, always.
     {newton_steps}
-    {tol}
+    {glm_tol}
     {warm_start}
     verbose : int, default=0
         Makes no difference.
@@ -117,15 +117,24 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         design, penalty = self._problem(X, sample_weight, self.l1_ratio)
         with np.errstate(all="ignore"):  # overflow shows in the result
             path = solve_glm(
-                design, loss, y, np.array([self._felt(self.alpha, design)]), penalty, offset=offset, tol=self.tol,
+                design, loss, y, np.array([self.alpha]), penalty, offset=offset, tol=self.tol,
                 max_iter=self.max_iter, coef_init=self._start((X.shape[1],), penalty),
             )  # fmt: skip
         dtype = coef_dtype(X)
         self.coef_ = path.coefs[0].astype(dtype)
         self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
-        perfect = self.alpha == 0 and path.primals[0] <= 1e-3 * path.null
-        self.n_iter_ = self._certify(path, perfect)
+        self.n_iter_ = self._certify(path, self._perfect(path, design, penalty, loss, y))
         return self
+
+    def _perfect(self, path, design, penalty, loss, y):
+        """Whether rates of 0 (or classes) are predicted so well that there is no end to it."""
+
+        def perfect():
+            charge = penalty.value(path.dense_coefs()[0] * design.scale, path.alphas[0])
+            some = loss.out_of_reach(y[design.weights > 0])
+            return some.any() and path.primals[0] - charge <= 1e-3 * path.null
+
+        return self._endless(path, design, penalty, perfect)
 
     def _with_offset(self, X, offset):
         raw = self._raw(X)

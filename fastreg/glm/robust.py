@@ -161,7 +161,7 @@ class HuberRegressor(RobustRegressor):
         design, penalty = self._problem(X, sample_weight, self.l1_ratio)
         with np.errstate(all="ignore"):  # overflow shows in the result
             path, self.scale_ = solve_huber(
-                design, target, self.epsilon, self._felt(self.alpha, design), penalty, tol=self.tol,
+                design, target, self.epsilon, self.alpha, penalty, tol=self.tol,
                 max_iter=max(1, self.max_iter), coef_init=self._start((X.shape[1],), penalty),
             )  # fmt: skip
         self._set(path, X)

@@ -9,16 +9,12 @@ weights.
 import numpy as np
 from scipy.special import ndtri
 
-from libc.stdlib cimport free, malloc
-
 from fastreg.penalties.coupled import CoupledPenalty
 from fastreg.penalties.penalty import positive
 
 
-cdef void isotonic(Py_ssize_t n, double *x) noexcept nogil:
-    """x becomes the nearest non-increasing sequence, cut off at 0."""
-    cdef double *mean = <double *>malloc(n * sizeof(double))
-    cdef Py_ssize_t *count = <Py_ssize_t *>malloc(n * sizeof(Py_ssize_t))
+cdef void isotonic(Py_ssize_t n, double *x, double *mean, Py_ssize_t *count) noexcept nogil:
+    """x becomes the nearest non-increasing sequence, cut off at 0; mean and count are work space of its size."""
     cdef Py_ssize_t i, k = 0, at = 0
     for i in range(n):
         mean[k], count[k] = x[i], 1
@@ -32,8 +28,6 @@ cdef void isotonic(Py_ssize_t n, double *x) noexcept nogil:
             x[at] = max(mean[i], 0.0)
             at += 1
             count[i] -= 1
-    free(mean)
-    free(count)
 
 
 def prox_sorted(v, weights):
@@ -50,10 +44,11 @@ def prox_sorted(v, weights):
     """
     size = np.abs(v)
     order = np.argsort(-size, kind="stable")
-    cdef double[::1] x = size[order] - weights
+    cdef double[::1] x = size[order] - weights, mean = np.empty(len(size))
+    cdef Py_ssize_t[::1] count = np.empty(len(size), dtype=np.intp)
     if x.shape[0]:
         with nogil:
-            isotonic(x.shape[0], &x[0])
+            isotonic(x.shape[0], &x[0], &mean[0], &count[0])
     out = np.empty(len(size))
     out[order] = x
     return np.where(v < 0, -out, out) + 0.0

@@ -85,23 +85,23 @@ def glm_fold_paths(
     def table(i):
         return np.array([[row[i] for row in fold] for fold in rows])
 
-    coefs, intercepts, gaps, n_iters, nulls = (table(i) for i in range(5))
-    converged = gaps <= np.maximum(max(tol, 1e-14) * nulls[..., None], 1e-14)
-    scores = None if measure is None else table(5)
+    coefs, intercepts, gaps, n_iters, converged, nulls = (table(i) for i in range(6))
+    scores = None if measure is None else table(6)
     return FoldPaths(coefs, intercepts, scores, gaps, n_iters, converged, nulls[:, 0])
 
 
 def _fold_path(design, loss, y, n_classes, test, alphas, penalty, offset, tol, max_iter):
-    """((coefs, intercepts, gaps, n_iters, null), raw predictions of the test rows) of one fold and one penalty."""
+    """((coefs, intercepts, gaps, n_iters, converged, null), raw predictions of the test rows) of a fold and penalty."""
     if n_classes:
         design.scale  # noqa: B018  the statistics are there from here on
         state = Multinomial(design, y, n_classes, penalty.scaled(design.scale))
     else:
         state = ProxNewton(design, loss, y, _inner(penalty, design), offset)
     _check_finite(state.null)
-    coefs, intercepts, fits, raw = [], [], [], []
+    coefs, intercepts, fits, aims, raw = [], [], [], [], []
     for alpha in alphas:
         fits.append(state.fit(alpha, 0.9 * tol, max_iter))
+        aims.append(max(tol, 1e-14) * state.null)
         if n_classes:
             coefs.append(state.coef)
             intercepts.append(state.intercepts)
@@ -115,4 +115,5 @@ def _fold_path(design, loss, y, n_classes, test, alphas, penalty, offset, tol, m
     coefs, intercepts = design.unscale(np.array(coefs), np.array(intercepts))
     if n_classes and design.fit_intercept:  # any shift gives the same predictions
         intercepts = intercepts - intercepts.mean(axis=-1, keepdims=True)
-    return (coefs, intercepts, gaps, n_iters, state.null), np.array(raw)
+    converged = gaps <= np.maximum(aims, 1e-14)
+    return (coefs, intercepts, gaps, n_iters, converged, state.null), np.array(raw)

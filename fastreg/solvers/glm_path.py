@@ -10,7 +10,8 @@ from .result import Path
 def _check_finite(*values):
     if not all(np.isfinite(v) for v in values):
         raise ValueError(
-            "The loss overflows at the best constant: y or offset hold values too large for it; rescale them."
+            "The loss overflows at the best constant, or at 0 without an intercept: y or offset hold values too large "
+            "for it; rescale them."
         )
 
 
@@ -44,7 +45,8 @@ def solve_glm(design, loss, y, alphas, penalty, *, offset=None, tol=1e-4, max_it
     offset : ndarray of shape (n,), optional
         Added to the raw predictions.
     tol : float, default=1e-4
-        A fit's gap is at most ``tol`` times the objective of the best constant (without an intercept: of 0).
+        A fit's gap is at most ``tol`` times the objective of the best constant (without an intercept, which can't reach
+        that: times what is reached, if it is more).
     max_iter : int, default=100
         Newton steps an alpha.
     coef_init : ndarray of shape (p,), optional
@@ -61,9 +63,10 @@ def solve_glm(design, loss, y, alphas, penalty, *, offset=None, tol=1e-4, max_it
         start = np.where(design.sq_norms > 0, np.asarray(coef_init, dtype=np.float64) * design.scale, 0.0)
     state = _solver(penalty)(design, loss, y, _inner(penalty, design), offset, start)
     _check_finite(state.null)
-    coefs, intercepts, fits, off = [], [], [], []
+    coefs, intercepts, fits, aims, off = [], [], [], [], []
     for alpha in alphas:
         fits.append(state.fit(alpha, 0.9 * tol, max_iter))
+        aims.append(max(tol, 1e-14) * state.null)
         coefs.append(state.coef.copy())
         intercepts.append(state.intercept)
         if penalty.composite:
@@ -71,5 +74,5 @@ def solve_glm(design, loss, y, alphas, penalty, *, offset=None, tol=1e-4, max_it
     gaps, primals, iters = (np.array(part) for part in zip(*fits, strict=True))
     coefs, intercepts = design.unscale(np.array(coefs), np.array(intercepts))
     # the objective may be 0 (no error left), and the gap with it
-    converged = gaps <= np.maximum(max(tol, 1e-14) * state.null, 1e-14)
+    converged = gaps <= np.maximum(aims, 1e-14)
     return Path(alphas, coefs, intercepts, gaps, primals, state.null, iters, converged, np.array(off) if off else None)

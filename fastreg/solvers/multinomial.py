@@ -160,8 +160,9 @@ class Multinomial:
     def fit(self, alpha, tol, max_iter):
         """Solve at one alpha to a relative gap; returns (gap, primal, rounds)."""
         penalty, design = self.penalty, self.design
-        l1 = alpha * penalty.l1_ratio
         target = max(tol * self.null, 1e-15)
+        alpha = min(part._felt(alpha, target) for part in self.parts)
+        l1 = alpha * penalty.l1_ratio
         last = self.last if self.last is not None else max(penalty.alpha_max(part.v) for part in self.parts)
         wide = design.n < TALL * design.p
         rounds = idle = 0

@@ -29,15 +29,22 @@ class Predictor:
         self.set_intercept()
 
     def set_intercept(self):
-        """The best constant, where there is an intercept."""
-        self.b = 0.0
+        """The best constant, or 0 without an intercept; ``constant`` is the loss at the best."""
         self.linear = np.zeros(self.design.n)  # X̃w
-        if self.design.fit_intercept:
-            start = self.loss.null_raw(self.y, self.s)
-            self.b = float(np.clip(start, -30, 30) if not np.isfinite(start) else start) - dot(self.s, self.offset)
+        start, offset = self.loss.null_raw(self.y, self.s), self.offset
+        if not np.isfinite(start):  # nearly there, for every row
+            self.b = float(-30 - offset.max() if start < 0 else 30 - offset.min())
+        elif offset.any():
+            self.b = self.loss.null_beside(offset, self.y, self.s)
+        else:
+            self.b = start
         self.evaluate()
-        if self.design.fit_intercept and self.offset.any():
+        if offset.any():
             self.center(100)
+        self.constant = self.value
+        if not self.design.fit_intercept:
+            self.b = 0.0
+            self.evaluate()
 
     def at(self, eta):
         """(loss, gradient, curvature) of predictions, weighted."""

@@ -44,7 +44,7 @@ class ProxNewton(WorkingSet):
     def __init__(self, design, loss, y, penalty, offset=None, coef=None):
         self.design, self.loss, self.y, self.penalty = design, loss, y, penalty
         self.predictor = Predictor(design, loss, y, offset)
-        self.null = self.predictor.value
+        self.null = self.predictor.value  # what tolerances refer to
         # whether there is a dual problem to bound the error with
         self.dual = loss.convex and penalty.has_dual and loss.conjugate(np.zeros(1), np.ones(1)) is not None
         self.block = self._block(design, penalty)
@@ -106,7 +106,7 @@ class ProxNewton(WorkingSet):
             if H > 0:
                 if len(free):
                     u = self._uncorrelated(u, curved, free)
-                elif design.fit_intercept:
+                elif abs(u.sum()) > 1e-14 * np.abs(u).sum():  # rounding would lead saturated rows out of the domain
                     u = u - curved * (u.sum() / H)
         # the correction is rounding, unless the intercept is still on its way
         self.exact_v = not len(free) and not abs(state.g.sum()) > 1e-10 * np.abs(state.g).sum()
@@ -234,14 +234,32 @@ class ProxNewton(WorkingSet):
             last = decrease
         return decrease
 
-    def _begin(self, alpha, target, max_iter, whole):
+    def _felt(self, alpha, target):
+        """Alpha, or 0 where the rounding of correlations, squared and divided by it, would be all of the gap."""
+        penalty, state = self.penalty, self.predictor
+        some = state.s > 0
+        rounding = 1e-14 * np.sqrt(self.design.sq_norms.max() * dot(state.g[some] / state.s[some], state.g[some]))
+        l1, l2 = alpha * penalty.l1_ratio, alpha * (1 - penalty.l1_ratio)
+        return alpha if penalty.composite or l1 > rounding or 0.1 * l2 * target > rounding**2 else 0.0
+
+    def _aim(self, tol, primal):
+        """The gap to reach: a share of the objective of the best constant, or of what is now reached if that is more.
+
+        Without an intercept the start may be far from any constant, and its objective a number without meaning.
+        """
+        self.null = min(self.null, max(self.predictor.constant, primal))
+        return max(tol * self.null, 1e-15)
+
+    def _look(self, alpha, target, max_iter):
+        """The first pass over X."""
+        if not self.warm and len(self.block.cols) and alpha * self.penalty.l1_ratio > 0:
+            self._newton(1e300, target, max_iter)
+        self._refresh(alpha)
+
+    def _begin(self, alpha, whole):
         """The first set of columns at alpha, from the last alpha's; (gap, primal) there."""
         penalty, design = self.penalty, self.design
         l1 = alpha * penalty.l1_ratio
-        if self.v is None:
-            if not self.warm and len(self.block.cols) and l1 > 0:
-                self._newton(1e300, target, max_iter)
-            self._refresh(alpha)
         if self.last is None:
             self.last = alpha if self.warm else penalty.alpha_max(self.v)
         last = self.last
@@ -277,15 +295,17 @@ class ProxNewton(WorkingSet):
     def fit(self, alpha, tol, max_iter, polish=0.0):
         """Solve at one alpha to a relative gap; returns (gap, primal, n_iter)."""
         penalty, design = self.penalty, self.design
-        l1 = alpha * penalty.l1_ratio
         self.steps = 0
-        target = max(tol * self.null, 1e-15)
+        target = self._aim(tol, np.inf)
+        small = self.compiled and design.p <= SMALL and design.n * design.p <= ELEMENTS
+        if self.v is None and not small:
+            self._look(alpha, target, max_iter)
+        asked, alpha = alpha, self._felt(alpha, target)
+        l1 = alpha * penalty.l1_ratio
         # no column is to be found: steps need no look at the others in between
         whole = l1 == 0 or design.p <= SMALL
-        small = self.compiled and design.p <= SMALL and design.n * design.p <= ELEMENTS
-        gap, primal = (
-            self._begin_small(alpha, target, max_iter) if small else self._begin(alpha, target, max_iter, whole)
-        )
+        gap, primal = self._begin_small(alpha, target, max_iter) if small else self._begin(alpha, whole)
+        target = self._aim(tol, primal)
         idle = 0  # rounds that bring nothing: rounding has the last word
         near = NEAR
         while (gap > target or not self.fresh) and self.steps < max_iter and idle < 3:
@@ -297,9 +317,12 @@ class ProxNewton(WorkingSet):
                 goal *= 0.01**idle  # the gap may fall long after the objective has
                 limit = (2 if far else max_iter - self.steps) if whole else (1 if distant else 3)
                 promise = self._newton(alpha, goal, limit, far, near and max(0.5 * target / gap, near))
+                alpha = self._felt(asked, target)
+                l1 = alpha * penalty.l1_ratio
             self._refresh(alpha, gap <= target or promise <= min(goal, target))
             before = gap
             gap, primal = self._gap(alpha)
+            target = self._aim(tol, primal)
             if not whole and gap > target:
                 self._prune(l1, 0)
                 joined = self._admit(l1 * (1 + 1e-12))
