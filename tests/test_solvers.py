@@ -16,6 +16,7 @@ from strategies import problems
 from fastreg.design import Design
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import alpha_grid, coordinate, solve_path, working_set
+from fastreg.solvers.correlations import Correlations
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -235,6 +236,40 @@ def test_targets_on_correlated_columns(columns):
                 for fit, i in ((path, k), (single, 0))
             ]
             assert abs(values[0] - values[1]) <= 1.1e-6 * path.null
+
+
+# ---------------------------------------------------------------------------------------------------------
+# correlations that are read where they may matter
+
+
+@pytest.mark.parametrize("targets", [(), (2,)], ids=["one target", "tasks"])
+@pytest.mark.parametrize("storage", [np.asfortranarray, np.ascontiguousarray, sparse.csc_array])
+def test_correlations(storage, targets):
+    """Up to date wherever they may exceed the threshold and where asked; elsewhere their bounds hold, unread."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 500)) * rng.uniform(0.1, 3, 500)
+    weight = rng.uniform(0, 1, 40)
+    design = Design(storage(X), weight)
+    r = design.center(rng.standard_normal((40, *targets)))[0]
+    seen = Correlations(design, r, design.xt_r(r))
+    asked = rng.random(500) < 0.02
+    threshold = rng.uniform(0.5, 2, 500) * np.quantile(working_set.size_of(seen.v), 0.9)
+    read = []
+    for step in [0.01] * 20 + [10.0]:
+        r = r + step * design.center(rng.standard_normal(r.shape))[0]
+        before = seen.v.copy()
+        seen.move(r)
+        seen.read(threshold, asked)
+        truth = design.xt_r(r)
+        read.append((seen.v != before).reshape(500, -1).any(axis=1).mean())
+        right = np.isclose(seen.v, truth, rtol=1e-9, atol=1e-12).reshape(500, -1).all(axis=1)
+        size, bounds = working_set.size_of(truth), working_set.size_of(seen.bounds())
+        assert right[asked | (size > threshold)].all()
+        assert (bounds >= size * (1 - 1e-9)).all()
+        assert (bounds <= threshold)[~right].all()
+    if design.storage.by_columns:
+        assert max(read[:-1]) < 0.4
+    assert read[-1] == 1
 
 
 # ---------------------------------------------------------------------------------------------------------

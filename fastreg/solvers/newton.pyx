@@ -15,6 +15,9 @@ from libc.string cimport memcpy, memset
 from fastreg._simd.dispatch cimport kernels
 from fastreg.penalties.features cimport charge
 
+cdef enum:
+    TOGETHER = 8                # rows of the factor that are made at once
+
 cdef double DEPENDENT = 1e-12   # share of a column's norm that others leave unexplained, below which it depends on them
 
 
@@ -121,30 +124,47 @@ cdef double newton_cost(Problem *P) noexcept nogil:
     return (1.0 * na * na * na - 1.0 * kept * kept * kept) / 12 + na * na + 1.0 * na * P.m + 50
 
 
-cdef bint factorise(Problem *P, Py_ssize_t na) noexcept nogil:
+cdef bint factorise(Problem *P, Py_ssize_t na, Py_ssize_t together) noexcept nogil:
     """The rows that the Cholesky factor of G + l2 lacks, up to the first dependent column; True if there is none.
 
-    Row by row, so that earlier rows stay valid; the row of a dependent column is left without a pivot.
+    Earlier rows stay valid; the row of a dependent column is left without a pivot. Some rows are made ``together``:
+    in a row each entry waits for the one before.
     """
-    cdef Py_ssize_t i, j, a, ld = P.capacity
+    cdef Py_ssize_t first, end, i, j, t, a, ld = P.capacity
     cdef double s, h
+    cdef double sums[TOGETHER]
     cdef double *row
     P.factor_l2 = P.c.l2
-    for i in range(P.n_factor, na):
-        a = P.order[i]
-        row = P.L + i * ld
-        if interrupts(P, 0.5 * i * i):          # anything that can be solved with: nobody will see it
-            memset(row, 0, i * sizeof(double))
-            row[i], P.n_factor = 1, i + 1
+    while P.n_factor < na:
+        first = P.n_factor
+        end = min(na, first + together)
+        if interrupts(P, 0.5 * (end - first) * end * end):      # anything to solve with: nobody will see it
+            for i in range(first, end):
+                memset(P.L + i * ld, 0, i * sizeof(double))
+                P.L[i * ld + i] = 1
+            P.n_factor = end
             continue
-        for j in range(i):
-            row[j] = (P.G[a * P.ld + P.order[j]] - kernels.dot(j, row, P.L + j * ld)) / P.L[j * ld + j]
-        h = P.norms[a] + P.c.l2 * P.c.factor[a]
-        s = h - kernels.dot(i, row, row)
-        if s <= DEPENDENT * h:
-            return False
-        row[i] = sqrt(s)
-        P.n_factor = i + 1
+        for i in range(first, end):
+            a = P.order[i]
+            for j in range(i):
+                P.L[i * ld + j] = P.G[a * P.ld + P.order[j]]
+        row = P.L + first * ld
+        for j in range(first):
+            memset(sums, 0, sizeof(sums))
+            kernels.f64.col_dots(j, P.L + j * ld, 0, end - first, row, ld, sums)
+            for t in range(end - first):
+                row[t * ld + j] = (row[t * ld + j] - sums[t]) / P.L[j * ld + j]
+        for i in range(first, end):
+            row = P.L + i * ld
+            for j in range(first, i):
+                row[j] = (row[j] - kernels.dot(j, row, P.L + j * ld)) / P.L[j * ld + j]
+            a = P.order[i]
+            h = P.norms[a] + P.c.l2 * P.c.factor[a]
+            s = h - kernels.dot(i, row, row)
+            if s <= DEPENDENT * h:
+                return False
+            row[i] = sqrt(s)
+            P.n_factor = i + 1
     return True
 
 
@@ -171,7 +191,9 @@ cdef Py_ssize_t direction(Problem *P, Py_ssize_t na, double *slope) noexcept nog
     """
     cdef Py_ssize_t i, k
     cdef double t, size
-    while not factorise(P, na):
+    cdef Py_ssize_t together = TOGETHER
+    while not factorise(P, na, together):
+        together = 1                            # rows after a dependent column would be made again and again
         k = P.n_factor
         if interrupts(P, 1.0 * k * k):
             return 0

@@ -5,10 +5,11 @@ from math import isfinite
 import numpy as np
 from scipy import sparse
 
+from .correlations import size_of, square_norm
 from .gram import GramProblem, run_paths
 from .multitask_newton import solve_blocks
 from .result import Path
-from .working_set import WorkingSet, certificate, residual, size_of, square_norm
+from .working_set import WorkingSet, certificate, residual
 
 # A Gram matrix of all columns costs n p^2 multiply-adds, a working set several passes n p: below this p it always pays.
 SMALL = 64
@@ -35,7 +36,8 @@ def alpha_grid(design, y, penalty, *, eps=1e-3, n_alphas=100, multitask=False):
     if len(free):
         start = WorkingSet(design, y, q, penalty.scaled(design.scale))
         start.fit(1e300, 1e-12, 1000)
-        q = start.v
+        start.seen.read(-np.inf, start.inside)
+        q = start.seen.v
     top = max(penalty.alpha_max(c) for c in ([size_of(q)] if multitask else q.reshape(len(q), -1).T))
     _check_finite(top)
     if top <= np.finfo(np.float64).resolution:

@@ -113,6 +113,9 @@ class ProxNewton(WorkingSet):
         self.u = u
         self.v = design.xt(u) if self.v is not None or "mean" in design.__dict__ else design.first_xt(u)
 
+    def _correlations(self, threshold):
+        return self.v
+
     def _loose(self, cols, u):
         """Those of the columns that no bound holds: the others may stay correlated, pulled against theirs."""
         w, low, high = self.coef[cols], self.penalty.lower[cols], self.penalty.upper[cols]

@@ -1,9 +1,10 @@
 """Working sets: solve on the few columns that matter, certify on all of them.
 
-A round solves the problem on a set of columns, makes one pass ``X̃'r`` over X, and reads off it the duality gap of the
-whole problem, the columns that violate optimality (they join), and the strong rule's guess for the next alpha
-(Tibshirani et al., 2012). Between distant alphas it stops at some on the way: a set chosen at a small alpha from
-correlations at a large one would be full of columns that don't matter.
+A round solves the problem on a set of columns, makes a pass ``X̃'r`` over X, or over those of its columns that may
+matter (correlations.py), and reads off it the duality gap of the whole problem, the columns that violate optimality
+(they join), and the strong rule's guess for the next alpha (Tibshirani et al., 2012). Between distant alphas it stops at
+some on the way: a set chosen at a small alpha from correlations at a large one would be full of columns that don't
+matter.
 
 The set's subproblem is solved on its Gram matrix, which grows with it, or, for sparse columns that are shorter than a
 row of that matrix, on the residual; where that turns out slow it moves to the Gram matrix as well.
@@ -15,6 +16,7 @@ from fastreg._simd.dispatch import dot
 
 from ..penalties.features import gap as duality_gap
 from .coordinate import residual_descent
+from .correlations import Correlations, size_of, square_norm
 from .gram import GramProblem, run_paths
 from .multitask_newton import solve_blocks
 
@@ -173,7 +175,8 @@ class WorkingSet:
         self.wide = design.n < TALL * design.p
         self.inside = np.zeros(design.p, dtype=bool)
         self.coef = np.zeros(q.shape)
-        self.r, self.v = y, q
+        self.r = y
+        self.seen = Correlations(design, y, q)
         self.last = None  # the alpha that the coefficients are of
         self.complete = False  # whether the strong rule's guess at that alpha lacked only few columns
         self.warm = coef is not None
@@ -192,22 +195,32 @@ class WorkingSet:
         return len(cols)
 
     def _refresh(self):
-        """Residual and correlations with it, from scratch: one pass over X."""
-        self.v = self.design.xt_r(self._residual())
+        """The residual, from scratch."""
+        self.seen.move(self._residual())
 
     def _residual(self):
         if self.r is None:
             self.r = residual(self.design, self.y, self.coef, self._used())
         return self.r
 
-    def _correlations(self):
-        """X̃'r, with its signs, or the norms of its rows: what the penalty looks at."""
-        return self.v if self.v.ndim == 1 else size_of(self.v)
+    def _read(self, threshold):
+        """Bring X̃'r up to date in the set, and where it may exceed the threshold times a feature's factor."""
+        if self.penalty.bounded:  # signs count as well: all
+            threshold = -np.inf
+        elif not self.penalty.even:
+            threshold = threshold * self.penalty.factor
+        self.seen.read(threshold, self.inside)
+
+    def _correlations(self, threshold):
+        """X̃'r, with its signs, or the norms of its rows: what the penalty looks at; old where under the threshold."""
+        self._read(threshold)
+        v = self.seen.v
+        return v if v.ndim == 1 else size_of(v)
 
     def _admit(self, threshold):
         """Let in the columns of the largest scores above the threshold, not too many at once; how many joined."""
         limit = FIRST + int(self.block.growth * self._support())
-        score = self.penalty.score(self._correlations())
+        score = self.penalty.score(self._correlations(threshold))
         score[self.inside] = -1
         found = np.flatnonzero(score > threshold)
         if len(found) > limit:
@@ -226,7 +239,7 @@ class WorkingSet:
         if not self.design.storage.by_columns:
             return self._admit(NEARLY * l1), self.block.cols[:0]
         joined = self._admit(ROUNDING * l1)
-        near = np.flatnonzero(self.penalty.score(self._correlations()) > NEARLY * l1)
+        near = np.flatnonzero(self.penalty.score(self._correlations(NEARLY * l1)) > NEARLY * l1)
         return joined, near[~self.inside[near]]
 
     def _solve_block(self, last, alpha, tol, max_iter, polish):
@@ -257,7 +270,7 @@ class WorkingSet:
         used = size_of(self.coef[cols]) > 0
         if len(cols) <= (2 * FIRST + 2 * used.sum() if many is None else many):
             return
-        mask = used | (self.penalty.score(self._correlations())[cols] > threshold)
+        mask = used | (self.penalty.score(self._correlations(threshold))[cols] > threshold)
         self.inside[cols[~mask]] = False
         self.block.keep(mask)
 
@@ -283,7 +296,7 @@ class WorkingSet:
             if len(self.block.cols):
                 self._solve_block(1e300, 1e300, 0.0, 100, 0.0)
                 self._refresh()
-            last = self.penalty.alpha_max(self._correlations())
+            last = self.penalty.alpha_max(self._correlations(0.0))
         n_iter = 0
         stops = 0
         if self.wide and last > alpha and l1 > 0:
@@ -306,7 +319,9 @@ class WorkingSet:
             n_iter += self._watch(near, alpha, inner, max_iter - n_iter, polish)
             last = alpha
             self._refresh()
-            gap, primal = certificate(self.design, self.y, self.yy, self.r, self.v, self.coef, self.penalty, alpha)
+            self._read(l1)
+            v = self.seen.bounds()
+            gap, primal = certificate(self.design, self.y, self.yy, self.r, v, self.coef, self.penalty, alpha)
             if gap <= tol * self.yy / 2 or n_iter >= max_iter:
                 break
             joined, near = self._admit_violators(l1)
@@ -330,16 +345,6 @@ def _between(last, alpha):
         return np.array([alpha])
     steps = int(np.ceil(np.log(last / alpha) / np.log(NEAR)))
     return alpha * (last / alpha) ** (np.arange(steps - 1, -1, -1) / steps)
-
-
-def size_of(a):
-    """|a|, or the norms of its rows."""
-    return np.abs(a) if a.ndim == 1 else np.sqrt(np.einsum("jt,jt->j", a, a))
-
-
-def square_norm(design, y):
-    """||y||^2 under the design's weights; y (n,) or (n, T)."""
-    return dot(design.weights, y * y if y.ndim == 1 else np.einsum("it,it->i", y, y))
 
 
 def residual(design, y, coef, used=None):
