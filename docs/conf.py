@@ -18,7 +18,8 @@ autosummary_ignore_module_all = False  # names are loaded at first use: only __a
 autodoc_default_options = {
     "members": True,
     "inherited-members": "BaseEstimator,RegressorMixin,ClassifierMixin,MultiOutputMixin",
-    "exclude-members": "path, get_metadata_routing, set_fit_request, set_partial_fit_request, set_score_request",
+    "exclude-members": "path, get_metadata_routing, set_output, set_fit_request, set_partial_fit_request, "
+    "set_predict_request, set_score_request",
 }
 numpydoc_show_class_members = False
 
