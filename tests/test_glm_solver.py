@@ -7,7 +7,7 @@ from scipy import sparse
 from fastreg.design import Design
 from fastreg.losses import Gamma, Logistic, Poisson, Squared, Tweedie
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import glm_alpha_grid, prox_newton, solve_glm, solve_path
+from fastreg.solvers import glm_alpha_grid, glm_fold_paths, prox_newton, ridge_glm, solve_glm, solve_path
 
 LOSSES = {
     "logistic": Logistic(),
@@ -47,12 +47,14 @@ def violation(loss, X, y, s, coef, intercept, penalty, alpha, offset=0.0):
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.0])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("extras", ["plain", "factor", "bounds", "offset", "weights"])
-@pytest.mark.parametrize("way", ["one loop", "steps", "sets"])
+@pytest.mark.parametrize("way", ["one loop", "steps", "sets", "together"])
 def test_optimality(name, l1_ratio, fit_intercept, extras, way, monkeypatch):
     if way != "one loop":
         monkeypatch.setattr(prox_newton, "ELEMENTS", 0)
     if way == "sets":
         monkeypatch.setattr(prox_newton, "SMALL", 0)
+    if way != "together":
+        monkeypatch.setattr(ridge_glm, "WIDE", 0)
     loss = LOSSES[name]
     X, y = data(name)
     n, p = X.shape
@@ -297,3 +299,57 @@ def test_a_penalty_lost_in_the_rounding_of_large_y(size, l1_ratio, way, monkeypa
     for fit in fits:
         assert fit.converged.all()
         np.testing.assert_allclose(fit.coefs, fits[-1].coefs, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["logistic", "poisson", "gamma", "tweedie", "squared"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("storage", [np.asfortranarray, np.ascontiguousarray, sparse.csc_array])
+def test_folds_that_share_their_steps(name, fit_intercept, standardize, storage, monkeypatch):
+    """Every fold ends at the optimum of its training rows, on columns that are constant on some of them as well."""
+    monkeypatch.setattr(ridge_glm, "STALE", 3)
+    loss = LOSSES[name]
+    X, y = data(name, n=150, p=70, shift=0.0 if storage is sparse.csc_array else 1.0)
+    X[np.abs(X) < 0.3] = 0.0
+    X[50:, 5] = 2.0  # the first fold's training rows
+    rng = np.random.default_rng(1)
+    weight, offset, factor = rng.uniform(0, 2, 150), 0.3 * rng.standard_normal(150), rng.uniform(0.5, 2, 70)
+    folds = [(np.setdiff1d(np.arange(150), test), test) for test in np.arange(150).reshape(3, 50)]
+    alphas, penalty = np.array([0.3, 0.1, 0.01, 1e-3]), FeatureL1L2(70, 0.0, factor)
+    design = Design(storage(X), fit_intercept=fit_intercept, standardize=standardize)
+    paths = glm_fold_paths(
+        design, loss, y, weight, folds, alphas, [penalty], offset=offset, tol=1e-9, max_iter=200,
+        measure=lambda k, raw: raw.mean(axis=1),
+    )  # fmt: skip
+    assert paths.converged.all()
+    for k, (train, test) in enumerate(folds):
+        part = Design(X[train], weight[train], fit_intercept=fit_intercept, standardize=standardize)
+        charged = FeatureL1L2(70, 0.0, factor * part.scale**2)
+        for j, alpha in enumerate(alphas):
+            coef, intercept = paths.coefs[k, 0, j], paths.intercepts[k, 0, j]
+            args = loss, X[train], y[train], part.weights, coef, intercept, charged, alpha
+            wrong, slope = violation(*args, offset=offset[train])
+            assert wrong**2 <= 2 * alpha * charged.factor.max() * 1.01e-9 * paths.nulls[k]  # what the gap says
+            assert not fit_intercept or slope < 1e-10
+            expected = (X[test] @ coef + intercept + offset[test]).mean()
+            assert paths.scores[k, 0, j] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert not fit_intercept or (paths.coefs[0, 0, :, 5] == 0).all()
+
+
+def test_steps_that_are_shared_on_hard_data():
+    """Separated classes, dependent columns, huge counts: as good as by themselves."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 70))
+    X[:, 40:] = X[:, :30] * 3  # of rank 40
+    for loss, y in (
+        (Logistic(), (X[:, 0] > 0).astype(float)),
+        (Logistic(), (np.arange(200) < 3).astype(float)),
+        (Poisson(), np.round(np.exp(6 + 3 * X[:, 0]))),
+    ):
+        for alpha in (1e-3, 1e-8):
+            path = solve_glm(Design(X), loss, y, np.array([alpha]), FeatureL1L2(70, 0.0), tol=1e-9, max_iter=300)
+            assert path.converged.all()
+            wrong = violation(
+                loss, X, y, Design(X).weights, path.coefs[0], path.intercepts[0], FeatureL1L2(70, 0.0), alpha
+            )
+            assert max(wrong) <= 1e-5 * path.null

@@ -111,17 +111,18 @@ cdef void combine_task(void *context, Py_ssize_t task, int thread) noexcept nogi
     cdef View *v = &c.v
     cdef Py_ssize_t i0 = task * ROWS, rows = min(ROWS, v.n - i0), i, j, t
     cdef double w
-    for t in range(c.k):
-        if v.rs == 1:
-            for j in range(c.m):
+    if v.rs == 1:
+        for j in range(c.m):                # a column is read once for all of them
+            for t in range(c.k):
                 w = c.a[t * c.m + j]
                 if w != 0:
                     v.ops.col_axpy(rows, w, c.mu[j], v.x + (i0 + c.cols[j] * v.cs) * v.size,
                                    c.out + t * v.n + i0)
-        else:
-            for i in range(i0, i0 + rows):
-                c.out[t * v.n + i] += v.ops.row_dot(c.m, v.x + i * v.rs * v.size,
-                                                    NULL if c.all else c.cols, c.mu, c.a + t * c.m)
+        return
+    for i in range(i0, i0 + rows):
+        for t in range(c.k):
+            c.out[t * v.n + i] += v.ops.row_dot(c.m, v.x + i * v.rs * v.size, NULL if c.all else c.cols, c.mu,
+                                                c.a + t * c.m)
 
 
 def provisional_mean(X, s):

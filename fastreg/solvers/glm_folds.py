@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..design import Design
-from .glm_path import _check_finite, _inner
+from .glm_path import Trail, _inner, follow_together
 from .multinomial import Multinomial
 from .prox_newton import ProxNewton
+from .ridge_glm import shares_steps
 
 
 @dataclass
@@ -73,47 +74,40 @@ def glm_fold_paths(
     alphas = np.asarray(alphas, dtype=np.float64)
     alphas = np.broadcast_to(alphas, (len(folds), len(penalties), alphas.shape[-1]))
     weight = np.ones(n) if weight is None else weight
-    rows = []
-    for k, (train, test) in enumerate(folds):
-        mask = np.bincount(train, minlength=n) * weight
-        part = Design(design.X, mask, fit_intercept=design.fit_intercept, standardize=design.standardize)
-        rows.append([])
-        for grid, penalty in zip(alphas[k], penalties, strict=True):
-            path, raw = _fold_path(part, loss, y, n_classes, test, grid, penalty, offset, tol, max_iter)
-            rows[k].append((*path, 0.0 if measure is None else measure(k, raw)))
+    parts = [
+        Design(
+            design.X, np.bincount(train, minlength=n) * weight, fit_intercept=design.fit_intercept,
+            standardize=design.standardize,
+        )
+        for train, _ in folds
+    ]  # fmt: skip
+    tests = [test for _, test in folds]
 
-    def table(i):
-        return np.array([[row[i] for row in fold] for fold in rows])
-
-    coefs, intercepts, gaps, n_iters, converged, nulls = (table(i) for i in range(6))
-    scores = None if measure is None else table(6)
-    return FoldPaths(coefs, intercepts, scores, gaps, n_iters, converged, nulls[:, 0])
-
-
-def _fold_path(design, loss, y, n_classes, test, alphas, penalty, offset, tol, max_iter):
-    """((coefs, intercepts, gaps, n_iters, converged, null), raw predictions of the test rows) of a fold and penalty."""
-    if n_classes:
-        design.scale  # noqa: B018  the statistics are there from here on
-        state = Multinomial(design, y, n_classes, penalty.scaled(design.scale))
-    else:
-        state = ProxNewton(design, loss, y, _inner(penalty, design), offset)
-    _check_finite(state.null)
-    coefs, intercepts, fits, aims, raw = [], [], [], [], []
-    for alpha in alphas:
-        fits.append(state.fit(alpha, 0.9 * tol, max_iter))
-        aims.append(max(tol, 1e-14) * state.null)
+    def start(part, penalty):
         if n_classes:
-            coefs.append(state.coef)
-            intercepts.append(state.intercepts)
-            raw.append(state.raw()[:, test].T)
-        else:
-            predictor = state.predictor
-            coefs.append(state.coef.copy())
-            intercepts.append(state.intercept)
-            raw.append(predictor.linear[test] + predictor.b + predictor.offset[test])
-    gaps, _, n_iters = (np.array(part) for part in zip(*fits, strict=True))
-    coefs, intercepts = design.unscale(np.array(coefs), np.array(intercepts))
-    if n_classes and design.fit_intercept:  # any shift gives the same predictions
-        intercepts = intercepts - intercepts.mean(axis=-1, keepdims=True)
-    converged = gaps <= np.maximum(aims, 1e-14)
-    return (coefs, intercepts, gaps, n_iters, converged, state.null), np.array(raw)
+            part.scale  # noqa: B018  the statistics are there from here on
+            return Multinomial(part, y, n_classes, penalty.scaled(part.scale))
+        return ProxNewton(part, loss, y, _inner(penalty, part), offset)
+
+    paths, scores = [[] for _ in folds], np.empty(alphas.shape)
+    for i, penalty in enumerate(penalties):
+        grids = alphas[:, i]
+        if not n_classes and shares_steps(design, loss, penalty):
+            trails = [Trail(start(part, penalty), test) for part, test in zip(parts, tests, strict=True)]
+            follow_together(trails, grids, tol, max_iter)
+        else:  # one after another: only one fold's working set has to be held
+            trails = (
+                Trail(start(part, penalty), test).follow(grid, tol, max_iter)
+                for part, test, grid in zip(parts, tests, grids, strict=True)
+            )
+        for k, trail in enumerate(trails):
+            paths[k].append(trail.path(grids[k], tol))
+            if measure is not None:
+                scores[k, i] = measure(k, np.array(trail.raw))
+
+    def table(name):
+        return np.array([[getattr(path, name) for path in fold] for fold in paths])
+
+    names = ("coefs", "intercepts", "dual_gaps", "n_iters", "converged")
+    nulls = np.array([fold[0].null for fold in paths])
+    return FoldPaths(scores=None if measure is None else scores, nulls=nulls, **{name: table(name) for name in names})

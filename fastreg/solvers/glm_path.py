@@ -5,6 +5,9 @@ import numpy as np
 from .composite import CompositeNewton
 from .prox_newton import ProxNewton
 from .result import Path
+from .ridge_glm import Together, shares_steps
+
+SHARE = 0.9  # of the tolerance: what rounding adds to a gap is not to make it too large
 
 
 def _check_finite(*values):
@@ -29,6 +32,62 @@ def glm_alpha_grid(design, loss, y, penalty, *, offset=None, eps=1e-3, n_alphas=
     state = _solver(penalty)(design, loss, y, _inner(penalty, design), offset)
     top = max(state.alpha_max(), np.finfo(np.float64).resolution)
     return top * np.exp(np.linspace(0, np.log(eps), n_alphas)) if n_alphas > 1 else np.array([top])
+
+
+class Trail:
+    """The fits of a state, alpha by alpha, and the path that they make.
+
+    Parameters
+    ----------
+    state : ProxNewton, CompositeNewton or Multinomial
+    rows : ndarray of int, optional
+        Rows whose raw predictions are kept, in ``raw``.
+    """
+
+    def __init__(self, state, rows=None):
+        _check_finite(state.null)
+        self.state, self.rows = state, rows
+        self.coefs, self.intercepts, self.fits, self.nulls, self.off, self.raw = [], [], [], [], [], []
+
+    def add(self, alpha, fit):
+        """The state as it is now, after a fit that returned (gap, primal, n_iter)."""
+        state = self.state
+        self.fits.append(fit)
+        self.nulls.append(state.null)  # it may fall
+        self.coefs.append(np.array(state.coef))
+        self.intercepts.append(state.intercept)
+        if state.penalty.composite:
+            self.off.append(state.penalty.violation(state.v, state.coef, alpha).max())
+        if self.rows is not None:
+            self.raw.append(state.raw()[..., self.rows].T)
+
+    def follow(self, alphas, tol, max_iter):
+        """Fit at each alpha, from where the last fit ended."""
+        for alpha in alphas:
+            self.add(alpha, self.state.fit(alpha, SHARE * tol, max_iter))
+        return self
+
+    def path(self, alphas, tol):
+        """The Path, in the units of X."""
+        design, null = self.state.design, self.state.null
+        gaps, primals, iters = (np.array(part) for part in zip(*self.fits, strict=True))
+        coefs, intercepts = design.unscale(np.array(self.coefs), np.array(self.intercepts))
+        if intercepts.ndim == 2 and design.fit_intercept:  # any shift of all classes gives the same predictions
+            intercepts = intercepts - intercepts.mean(axis=1, keepdims=True)
+        # the objective may be 0 (no error left), and the gap with it
+        converged = gaps <= np.maximum(max(tol, 1e-14) * np.array(self.nulls), 1e-14)
+        off = np.array(self.off) if self.off else None
+        return Path(alphas, coefs, intercepts, gaps, primals, null, iters, converged, off)
+
+
+def follow_together(trails, grids, tol, max_iter):
+    """Fit at each alpha of every trail's grid, with steps that all of them share."""
+    steps = Together([trail.state for trail in trails])
+    for alphas in grids.T:
+        fits = steps.fit(alphas, SHARE * tol, max_iter)
+        for trail, fit, alpha in zip(trails, fits, alphas, strict=True):
+            trail.add(alpha, fit)
+    return trails
 
 
 def solve_glm(design, loss, y, alphas, penalty, *, offset=None, tol=1e-4, max_iter=100, coef_init=None):
@@ -62,17 +121,9 @@ def solve_glm(design, loss, y, alphas, penalty, *, offset=None, tol=1e-4, max_it
     if coef_init is not None:
         start = np.where(design.sq_norms > 0, np.asarray(coef_init, dtype=np.float64) * design.scale, 0.0)
     state = _solver(penalty)(design, loss, y, _inner(penalty, design), offset, start)
-    _check_finite(state.null)
-    coefs, intercepts, fits, aims, off = [], [], [], [], []
-    for alpha in alphas:
-        fits.append(state.fit(alpha, 0.9 * tol, max_iter))
-        aims.append(max(tol, 1e-14) * state.null)
-        coefs.append(state.coef.copy())
-        intercepts.append(state.intercept)
-        if penalty.composite:
-            off.append(state.penalty.violation(state.v, state.coef, alpha).max())
-    gaps, primals, iters = (np.array(part) for part in zip(*fits, strict=True))
-    coefs, intercepts = design.unscale(np.array(coefs), np.array(intercepts))
-    # the objective may be 0 (no error left), and the gap with it
-    converged = gaps <= np.maximum(aims, 1e-14)
-    return Path(alphas, coefs, intercepts, gaps, primals, state.null, iters, converged, np.array(off) if off else None)
+    trail = Trail(state)
+    if shares_steps(design, state.loss, penalty):
+        follow_together([trail], alphas[None], tol, max_iter)
+    else:
+        trail.follow(alphas, tol, max_iter)
+    return trail.path(alphas, tol)

@@ -15,9 +15,9 @@ from fastreg._simd.dispatch import dot
 
 from ..losses import Logistic, Softmax
 from ..penalties.features import dual_charge
+from .glm_path import Trail
 from .multinomial_newton import fits, joint_step
 from .prox_newton import FAR, NEAR, ProxNewton
-from .result import Path
 from .working_set import SURE, TALL
 
 
@@ -61,7 +61,7 @@ class Multinomial:
         return np.array([part.coef for part in self.parts])
 
     @property
-    def intercepts(self):
+    def intercept(self):
         """(K,), about the means of X̃."""
         return np.array([part.predictor.b for part in self.parts])
 
@@ -131,7 +131,7 @@ class Multinomial:
     def _shift(self, alpha):
         """Move all classes' coefficients of a feature alike, to where they are charged least."""
         if self.design.fit_intercept:
-            mean = self.intercepts.mean()
+            mean = self.intercept.mean()
             for part in self.parts:
                 part.predictor.b -= mean
         penalty, K = self.penalty, self.K
@@ -161,7 +161,7 @@ class Multinomial:
         """Solve at one alpha to a relative gap; returns (gap, primal, rounds)."""
         penalty, design = self.penalty, self.design
         target = max(tol * self.null, 1e-15)
-        alpha = min(part._felt(alpha, target) for part in self.parts)
+        alpha = min(part.felt(alpha, target) for part in self.parts)
         l1 = alpha * penalty.l1_ratio
         last = self.last if self.last is not None else max(penalty.alpha_max(part.v) for part in self.parts)
         wide = design.n < TALL * design.p
@@ -236,14 +236,4 @@ def solve_multinomial(design, y, n_classes, alphas, penalty, *, tol=1e-4, max_it
     design.scale  # noqa: B018  the statistics are there from here on
     start = None if coef_init is None else np.where(design.sq_norms > 0, coef_init * design.scale, 0.0)
     state = Multinomial(design, y, n_classes, penalty.scaled(design.scale), start)
-    coefs, intercepts, fits = [], [], []
-    for alpha in alphas:
-        fits.append(state.fit(alpha, 0.9 * tol, max_iter))
-        coefs.append(state.coef)
-        intercepts.append(state.intercepts)
-    gaps, primals, iters = (np.array(part) for part in zip(*fits, strict=True))
-    coefs, intercepts = design.unscale(np.array(coefs), np.array(intercepts))
-    if design.fit_intercept:  # any shift gives the same predictions
-        intercepts = intercepts - intercepts.mean(axis=1, keepdims=True)
-    converged = gaps <= np.maximum(max(tol, 1e-14) * state.null, 1e-14)
-    return Path(alphas, coefs, intercepts, gaps, primals, state.null, iters, converged)
+    return Trail(state).follow(alphas, tol, max_iter).path(alphas, tol)

@@ -25,6 +25,11 @@ ELEMENTS = 1 << 18  # of X, up to which they are copied for steps in one compile
 ARMIJO = 1e-2  # share of the predicted decrease that a step must make
 
 
+def is_small(design):
+    """Whether steps are made in one compiled loop, where the penalty lets them."""
+    return design.p <= SMALL and design.n * design.p <= ELEMENTS
+
+
 class ProxNewton(WorkingSet):
     """One target's path; coefficients are those of X̃.
 
@@ -62,7 +67,7 @@ class ProxNewton(WorkingSet):
         if len(start):
             self.coef[start] = coef[start]
             self.fresh = False
-            self._refresh(0.0, fresh=True)
+            self._refresh(1.0, fresh=True)
         self.warm = len(start) > 0
 
     def _block(self, design, penalty):
@@ -82,6 +87,10 @@ class ProxNewton(WorkingSet):
         """Of X̃, about its means."""
         return self.predictor.b
 
+    def raw(self):
+        """Raw predictions (n,), offset included."""
+        return self.predictor.linear + self.predictor.b + self.predictor.offset
+
     def _refresh(self, alpha, fresh=False):
         """The exact intercept, and the correlations of a dual point: one pass over X. fresh: predictions anew."""
         state, design = self.predictor, self.design
@@ -90,6 +99,12 @@ class ProxNewton(WorkingSet):
             state.linear = design.xw(self.coef[used], used)
             state.evaluate()
             self.fresh = True
+        self.dual_point(alpha)
+        self.v = design.xt(self.u) if self.v is not None or "mean" in design.__dict__ else design.first_xt(self.u)
+
+    def dual_point(self, alpha):
+        """The exact intercept and a dual point there."""
+        state, design = self.predictor, self.design
         if design.fit_intercept:
             state.center()
         u = -state.g
@@ -111,7 +126,6 @@ class ProxNewton(WorkingSet):
         # the correction is rounding, unless the intercept is still on its way
         self.exact_v = not len(free) and not abs(state.g.sum()) > 1e-10 * np.abs(state.g).sum()
         self.u = u
-        self.v = design.xt(u) if self.v is not None or "mean" in design.__dict__ else design.first_xt(u)
 
     def _correlations(self, threshold):
         return self.v
@@ -142,10 +156,14 @@ class ProxNewton(WorkingSet):
             u = first - h * total
         return u
 
-    def _gap(self, alpha):
+    def gap(self, alpha):
         """(gap, primal); without a conjugate the gap is an estimate."""
         state, penalty = self.predictor, self.penalty
         primal = state.value + penalty.value(self.coef, alpha)
+        if self.feasible and self.exact_v and penalty.l1_ratio == 0 and not penalty.bounded:
+            ridge = alpha * penalty.factor
+            if ridge.min(initial=np.inf) > 0:  # rows meet Fenchel's inequality as an equation: what is left is columns'
+                return min(float(((self.v - ridge * self.coef) ** 2 / (2 * ridge)).sum()), max(primal, 0.0)), primal
         some = state.s > 0
         theta = self.u[some] / state.s[some]
         if not self.feasible:
@@ -183,27 +201,34 @@ class ProxNewton(WorkingSet):
         h, u = state.model()
         self.steps += 1
         old = self.coef[cols]
-        before = penalty.value(old, alpha) if len(cols) else 0.0
         if len(cols):
             if self.exact_v:
                 u, c = self.u, self.v[cols]
             else:
                 c = self.design.xt(u, cols)
             new, shift = self.block.minimum(h, u, old, c, alpha, goal, far, near)
-            move = new - old
-            moved = np.flatnonzero(move)
-            linear = self.design.xw(move[moved], cols[moved])
-            after = penalty.value(new, alpha)
+            moved = np.flatnonzero(new - old)
+            linear = self.design.xw((new - old)[moved], cols[moved])
         else:
-            new = move = old
-            linear, after = np.zeros(len(u)), 0.0
+            new, linear = old, np.zeros(len(u))
             shift = float(u.sum()) / float(h.sum()) if self.design.fit_intercept else 0.0
-        slope = after - before - dot(u, linear) - shift * float(u.sum())
+        t, promise = self.advance(alpha, cols, penalty, new, linear, shift)
+        return promise if t > 0 else 0.0
+
+    def advance(self, alpha, cols, penalty, new, linear, shift):
+        """Go to ``new`` on some columns, or as far along the way as the objective falls by its share.
+
+        ``penalty`` is that of the columns, ``linear`` and ``shift`` what becomes of X̃w and the intercept. Returns the
+        share of the way, 0 for none, and the decrease that the model promised.
+        """
+        state, old = self.predictor, self.coef[cols]
+        before, after = (penalty.value(w, alpha) if len(cols) else 0.0 for w in (old, new))
+        slope = after - before + dot(state.g, linear) + shift * float(state.g.sum())
         start = state.value + before
         rounding = 1e-14 * (abs(state.value) + before)
         if not slope <= rounding:
-            return 0.0
-        t = 1.0
+            return 0.0, 0.0
+        move, t = new - old, 1.0
         for _ in range(60):
             eta = state.linear + t * linear + (state.b + t * shift) + state.offset
             value, g, curvature = state.at(eta)
@@ -212,13 +237,13 @@ class ProxNewton(WorkingSet):
                 break
             t *= 0.5 if np.isfinite(value) else 0.1
         else:
-            return 0.0
+            return 0.0, 0.0
         state.linear = state.linear + t * linear
         state.b += t * shift
         state.value, state.g, state.h = value, g, curvature
         self.coef[cols] = old + t * move if t < 1 else new
         self.exact_v = self.fresh = False
-        return max(-slope, 0.0)
+        return t, max(-slope, 0.0)
 
     def _newton(self, alpha, goal, limit, far=False, near=0.0):
         """Steps on the set until one promises less than ``goal``; the last promise."""
@@ -237,7 +262,7 @@ class ProxNewton(WorkingSet):
             last = decrease
         return decrease
 
-    def _felt(self, alpha, target):
+    def felt(self, alpha, target):
         """Alpha, or 0 where the rounding of correlations, squared and divided by it, would be all of the gap."""
         penalty, state = self.penalty, self.predictor
         some = state.s > 0
@@ -245,7 +270,7 @@ class ProxNewton(WorkingSet):
         l1, l2 = alpha * penalty.l1_ratio, alpha * (1 - penalty.l1_ratio)
         return alpha if penalty.composite or l1 > rounding or 0.1 * l2 * target > rounding**2 else 0.0
 
-    def _aim(self, tol, primal):
+    def aim(self, tol, primal):
         """The gap to reach: a share of the objective of the best constant, or of what is now reached if that is more.
 
         Without an intercept the start may be far from any constant, and its objective a number without meaning.
@@ -277,7 +302,7 @@ class ProxNewton(WorkingSet):
         if not whole:
             self._prune(l1, 0)
             self._admit(max(2 * l1 - last * penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
-        return self._gap(alpha)
+        return self.gap(alpha)
 
     def _begin_small(self, alpha, target, max_iter):
         """All columns, copied for steps in one loop; these come before the first look at a gap."""
@@ -292,23 +317,23 @@ class ProxNewton(WorkingSet):
             if free:  # without them all else may stay 0
                 self._newton(1e300, target, max_iter)
                 self._refresh(alpha)
-                return self._gap(alpha)
+                return self.gap(alpha)
         return np.inf, np.inf
 
     def fit(self, alpha, tol, max_iter, polish=0.0):
         """Solve at one alpha to a relative gap; returns (gap, primal, n_iter)."""
         penalty, design = self.penalty, self.design
         self.steps = 0
-        target = self._aim(tol, np.inf)
-        small = self.compiled and design.p <= SMALL and design.n * design.p <= ELEMENTS
+        target = self.aim(tol, np.inf)
+        small = self.compiled and is_small(design)
         if self.v is None and not small:
             self._look(alpha, target, max_iter)
-        asked, alpha = alpha, self._felt(alpha, target)
+        asked, alpha = alpha, self.felt(alpha, target)
         l1 = alpha * penalty.l1_ratio
         # no column is to be found: steps need no look at the others in between
         whole = l1 == 0 or design.p <= SMALL
         gap, primal = self._begin_small(alpha, target, max_iter) if small else self._begin(alpha, whole)
-        target = self._aim(tol, primal)
+        target = self.aim(tol, primal)
         idle = 0  # rounds that bring nothing: rounding has the last word
         near = NEAR
         while (gap > target or not self.fresh) and self.steps < max_iter and idle < 3:
@@ -320,12 +345,12 @@ class ProxNewton(WorkingSet):
                 goal *= 0.01**idle  # the gap may fall long after the objective has
                 limit = (2 if far else max_iter - self.steps) if whole else (1 if distant else 3)
                 promise = self._newton(alpha, goal, limit, far, near and max(0.5 * target / gap, near))
-                alpha = self._felt(asked, target)
+                alpha = self.felt(asked, target)
                 l1 = alpha * penalty.l1_ratio
             self._refresh(alpha, gap <= target or promise <= min(goal, target))
             before = gap
-            gap, primal = self._gap(alpha)
-            target = self._aim(tol, primal)
+            gap, primal = self.gap(alpha)
+            target = self.aim(tol, primal)
             if not whole and gap > target:
                 self._prune(l1, 0)
                 joined = self._admit(l1 * (1 + 1e-12))
