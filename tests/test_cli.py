@@ -205,6 +205,16 @@ def test_names_as_many_as_rows_are_a_note(here):
     assert "note: text column 'id' has 150" in run("fit", "data.csv", "--target", "y").stderr
 
 
+def test_columns_that_are_not_what_was_meant_are_a_note(here):
+    rows = pd.DataFrame({"x": ["?", *map(str, range(19))], "size": ["1", "b"] * 10, "y": np.arange(20.0)})
+    rows.to_csv("data.csv")
+    notes = run("fit", "data.csv", "--target", "y", "--alpha", "1").stderr.splitlines()
+    assert [note.removeprefix("fastreg: note: ") for note in notes] == [
+        "a column without a name is called 'Unnamed: 0'; --drop it if it numbers the rows",
+        "column 'x' is text, as '?' is no number; empty cells are missing ones",
+    ]
+
+
 # -----------------------------------------------------------------------------------------------------------
 # the program around the commands
 

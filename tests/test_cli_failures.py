@@ -34,6 +34,9 @@ FILES = {
     "semicolons.csv": "a;y\n1;2\n3;4\n",
     "binary.csv": b"\xff\xfe\x00\x81\n\x00\x00",
     "hollow.csv": "a,b,y\n1,,1\n2,,2\n3,,4\n4,,3\n5,,7\n",
+    "latin.csv": "\u00e2ge,y\n1,2\n3,4\n".encode("latin-1"),
+    "commas.csv": "a;y\n1,5;2\n3,5;4\n",
+    "spaces.csv": "a, y\n1,2\n3,4\n",
     "holes.csv": "a,y\n1,1\n2,\n3,4\n4,\n5,7\n",
     "flat.csv": "a,y\n1,1\n2,1\n3,1\n4,1\n5,1\n6,1\n",
     "only.csv": "y\n1\n2\n3\n4\n5\n",
@@ -55,13 +58,17 @@ FIT_FAILURES = {
     "ragged rows": (["ragged.csv", "--target", "y"], "can't be read"),
     "more fields than names": (["shifted.csv", "--target", "y"], "more fields than"),
     "semicolons": (["semicolons.csv", "--target", "y"], "save it with commas"),
-    "not text": (["binary.csv", "--target", "y"], "can't be read"),
+    "semicolons and decimal commas": (["commas.csv", "--target", "y"], "save it with commas and decimal points"),
+    "another encoding": (["latin.csv", "--target", "y"], "latin.csv: its text is not UTF-8; save it in that"),
+    "not text": (["binary.csv", "--target", "y"], "not UTF-8"),
     "corrupt parquet": (["bad.parquet", "--target", "y"], "can't be read"),
     "corrupt feather": (["bad.feather", "--target", "y"], "can't be read"),
     "corrupt npz": (["bad.npz"], "can't be read as npz"),
     "corrupt svmlight": (["bad.svm"], "can't be read as svmlight"),
     "no target": (["good.csv"], "with --target: good.csv has a, b, y"),
     "wrong target": (["good.csv", "--target", "z"], "no column 'z' for --target; it has a, b, y"),
+    "nearly the target": (["spaces.csv", "--target", "Y"], "no column 'Y' for --target; did you mean ' y'?"),
+    "nearly a column": (["good.csv", "--target", "y", "--drop", "B"], "--drop B: good.csv has no such column"),
     "text target": (["good.csv", "--target", "b"], "holds text ('u')"),
     "holes in target": (["holes.csv", "--target", "y"], "in 2 of 5 rows (first: row 2)"),
     "empty target": (["hollow.csv", "--target", "b"], "has no values"),
@@ -173,6 +180,7 @@ def test_predict_failures(fitted):
     (fitted / "wide.svm").write_text("1 9:2.0\n")
     np.savez("narrow.npz", X=np.eye(3))
     assert "no such file; save a model" in failure("predict", "gone.skops", "good.csv")
+    assert "they come before the data" in failure("predict", "good.csv", "m.skops")
     assert "no column 'b'" in failure("predict", "m.skops", "less.csv", "--out", "p.csv")
     assert "column 'a' holds text ('many')" in failure("predict", "m.skops", "text.csv", "--out", "p.csv")
     assert "needs named columns" in failure("predict", "m.skops", "data.npz", "--out", "p.csv")

@@ -71,7 +71,8 @@ def read(data, target, drop):
     y = io.table_target(table, target, data)
     for name in drop:
         if name not in table.columns or name == target:
-            raise Failure(f"--drop {name}: {data} has no such column besides the target; correct the name")
+            advice = io.meant(name, table.columns.drop(target)) or "correct the name (one --drop a column)"
+            raise Failure(f"--drop {name}: {data} has no such column besides the target; {advice}")
     table = table.drop(columns=[target, *drop])
     if not table.shape[1]:
         raise Failure(f"{data}: no column is left besides the target {target!r}")
@@ -79,10 +80,20 @@ def read(data, target, drop):
         raise Failure(f"{data}: column {name!r} has no values; leave it out with --drop {name}")
     X, kinds = io.tidy(table, data)
     for name, numeric in kinds.items():
-        values = 0 if numeric else X[name].nunique()
-        if values > max(100, len(X) // 2):
-            report.note(f"text column {name!r} has {values} different values, a column each; --drop it if a name")
+        if name.startswith("Unnamed: "):  # pandas' word, and most often pandas' row numbers
+            report.note(f"a column without a name is called {name!r}; --drop it if it numbers the rows")
+        if not numeric:
+            note_text(X[name])
     return X, y, kinds, target
+
+
+def note_text(column):
+    """Say where a column of text may not be what was meant."""
+    name, values = column.name, column.nunique()
+    if 0.5 < io.share_of_numbers(column) < 1:
+        report.note(f"column {name!r} is text, as {io.example(column)} is no number; empty cells are missing ones")
+    elif values > max(100, len(column) // 2):
+        report.note(f"text column {name!r} has {values} different values, a column each; --drop it if a name")
 
 
 def fit_pipeline(X, y, kinds, name, alpha, choices, cv, rule, seed):

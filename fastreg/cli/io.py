@@ -5,6 +5,7 @@ dtype with str and NaN), which the pipeline turns into one column a value. A mat
 array or a scipy sparse matrix, whose columns have no names.
 """
 
+import difflib
 import os
 import warnings
 import zipfile
@@ -82,7 +83,10 @@ def read_table(path, text_columns=()):
         else:
             table = pd.read_feather(path)
     except pd.errors.ParserWarning as error:
-        raise Failure(f"{path}: rows have more fields than the first line has names; correct it") from error
+        advice = "correct it; if fields are separated by semicolons, save it with commas and decimal points"
+        raise Failure(f"{path}: rows have more fields than the first line has names; {advice}") from error
+    except UnicodeDecodeError as error:
+        raise Failure(f"{path}: its text is not UTF-8; save it in that encoding") from error
     except Exception as error:  # pandas, pyarrow, gzip and the decoder each have their own classes
         raise Failure(f"{path}: can't be read as its ending says ({one_line(error)}); check the file") from error
     if table.shape[1] == 1 and ";" in str(table.columns[0]):
@@ -167,6 +171,19 @@ def tidy(table, path, kinds=None):
     return pd.DataFrame(columns, index=table.index), kinds
 
 
+def meant(name, names):
+    """A question that names the nearest of `names`, or None where none is near."""
+    near = {other.strip().lower(): other for other in names}
+    match = difflib.get_close_matches(name.strip().lower(), near, n=1)
+    return f"did you mean {near[match[0]]!r}?" if match else None
+
+
+def share_of_numbers(column):
+    """Of the values of a text column, those that read as numbers."""
+    number = need("pandas").to_numeric(column, errors="coerce")
+    return number.notna().sum() / max(column.notna().sum(), 1)
+
+
 def example(column):
     """The first value of a text column that is no number, for a message."""
     number = need("pandas").to_numeric(column, errors="coerce")
@@ -193,7 +210,8 @@ def table_target(table, target, path):
     if target is None:
         raise Failure(f"name the column to predict with --target: {path} has {known}")
     if target not in table.columns:
-        raise Failure(f"{path} has no column {target!r} for --target; it has {known}")
+        advice = meant(target, table.columns) or f"it has {known}"
+        raise Failure(f"{path} has no column {target!r} for --target; {advice}")
     column, where = table[target], f"{path}: target {target!r}"
     if column.isna().all():
         raise Failure(f"{where} has no values; choose another --target")
@@ -267,7 +285,9 @@ def _read_npz(path, target):
             else:
                 raise Failure(f"{path}: no array X in it, only {', '.join(sorted(names))}; save X under that name")
             if target is not None and target not in names:
-                raise Failure(f"{path} has no array {target!r} for --target; it has {', '.join(sorted(names))}")
+                raise Failure(
+                    f"{path} has no array {target!r} for --target, only {', '.join(sorted(names))}; name or add one"
+                )
             y = None if target is None else archive[target]
     except Failure:
         raise

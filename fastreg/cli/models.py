@@ -79,6 +79,8 @@ def load(path):
     path = Path(path)
     if not path.is_file():
         raise Failure(f"{path}: no such file; save a model with: fastreg fit DATA --target COL --out {path}")
+    if not path.name.lower().endswith(SUFFIX):
+        raise Failure(f"{path} is no fastreg model: their names end in .skops, and they come before the data")
     skops = need("skops.io")
     try:
         content = skops.load(path, trusted=trusted_types())
