@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..design import Design
-from .glm_path import Trail, _inner, follow_together
+from .glm_path import Trail, _inner, follow_side_by_side, follow_together
 from .multinomial import Multinomial
-from .prox_newton import ProxNewton
+from .prox_newton import ProxNewton, is_small
 from .ridge_glm import shares_steps
 
 
@@ -92,9 +92,10 @@ def glm_fold_paths(
     paths, scores = [[] for _ in folds], np.empty(alphas.shape)
     for i, penalty in enumerate(penalties):
         grids = alphas[:, i]
-        if not n_classes and shares_steps(design, loss, penalty):
+        if not n_classes and (is_small(design) or shares_steps(design, loss, penalty)):
             trails = [Trail(start(part, penalty), test) for part, test in zip(parts, tests, strict=True)]
-            follow_together(trails, grids, tol, max_iter)
+            follow = follow_side_by_side if is_small(design) else follow_together
+            follow(trails, grids, tol, max_iter)
         else:  # one after another: only one fold's working set has to be held
             trails = (
                 Trail(start(part, penalty), test).follow(grid, tol, max_iter)

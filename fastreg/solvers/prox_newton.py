@@ -22,6 +22,7 @@ FAR = 0.02  # relative gap down to which models may be made of a sample of the r
 WIDE = 1500  # columns from which a ridge penalty's Newton steps are solved by conjugate gradients
 SMALL = 64  # columns that are all worked on from the start
 ELEMENTS = 1 << 18  # of X, up to which they are copied for steps in one compiled loop
+GOAL = 0.3  # of the gap asked for, that the last step on a set may promise
 ARMIJO = 1e-2  # share of the predicted decrease that a step must make
 
 
@@ -59,7 +60,7 @@ class ProxNewton(WorkingSet):
         self.v = None
         self.last = None
         self.steps = 0
-        self.fresh, self.exact_v = True, False
+        self.fresh, self.exact_v, self.placed = True, False, False
         free = np.flatnonzero(penalty.factor == 0)
         start = np.flatnonzero(coef) if coef is not None else free[:0]
         if len(free) or len(start):  # else the column statistics can wait for the first pass
@@ -304,20 +305,34 @@ class ProxNewton(WorkingSet):
             self._admit(max(2 * l1 - last * penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
         return self.gap(alpha)
 
+    def place(self, coef, linear, intercept):
+        """Go to where somebody has found the next fit to end; ``linear`` is X̃ coef."""
+        self.coef[:] = coef
+        self.predictor.linear, self.predictor.b = linear, float(intercept)
+        self.predictor.evaluate()
+        self.placed = self.fresh = True
+
+    def prepare(self, target, max_iter):
+        """All columns, copied for steps in one compiled loop; whether the free ones have been fitted by them."""
+        if self.small:
+            return False
+        design = self.design
+        free = len(self.block.cols) and not self.warm and self.penalty.l1_ratio > 0
+        self._join(np.flatnonzero(design.sq_norms > 0))
+        self.small = SmallNewton(
+            design.take().T, self.loss, self.y, design.weights, self.predictor.offset, self.penalty,
+            design.fit_intercept,
+        )  # fmt: skip
+        if free:  # without them all else may stay 0
+            self._newton(1e300, target, max_iter)
+        return free
+
     def _begin_small(self, alpha, target, max_iter):
-        """All columns, copied for steps in one loop; these come before the first look at a gap."""
-        if not self.small:
-            design = self.design
-            free = len(self.block.cols) and not self.warm and self.penalty.l1_ratio > 0
-            self._join(np.flatnonzero(design.sq_norms > 0))
-            offset, intercept = self.predictor.offset, design.fit_intercept
-            self.small = SmallNewton(
-                design.take().T, self.loss, self.y, design.weights, offset, self.penalty, intercept
-            )
-            if free:  # without them all else may stay 0
-                self._newton(1e300, target, max_iter)
-                self._refresh(alpha)
-                return self.gap(alpha)
+        """(gap, primal), where there is a fit to look at before the steps."""
+        if self.prepare(target, max_iter) or self.placed:
+            self.placed = False
+            self._refresh(alpha)
+            return self.gap(alpha)
         return np.inf, np.inf
 
     def fit(self, alpha, tol, max_iter, polish=0.0):
@@ -341,7 +356,7 @@ class ProxNewton(WorkingSet):
             if gap > target:
                 distant = gap > FAR * self.null and not small
                 far = distant and self.block.samples()
-                goal = 0.3 * target if whole else max(0.1 * gap, 0.3 * target)
+                goal = GOAL * target if whole else max(0.1 * gap, GOAL * target)
                 goal *= 0.01**idle  # the gap may fall long after the objective has
                 limit = (2 if far else max_iter - self.steps) if whole else (1 if distant else 3)
                 promise = self._newton(alpha, goal, limit, far, near and max(0.5 * target / gap, near))

@@ -12,10 +12,11 @@ import numpy as np
 
 cimport numpy as cnp
 from libc.math cimport fabs, isfinite, sqrt
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from fastreg._simd.dispatch cimport fr_loss, fr_source, kernels
-from fastreg._threads cimport raise_if_interrupted
+from fastreg._threads cimport num_threads, parallel_for, raise_if_interrupted
 from fastreg.losses cimport Loss
 from fastreg.penalties.features cimport charge
 from fastreg.solvers.gram cimport GramProblem, solve
@@ -183,13 +184,38 @@ cdef double step(Small *S, double l1, double l2, double goal) noexcept nogil:
     return max(-slope, 0.0)
 
 
+cdef void settle(Small *S) noexcept nogil:
+    """Predictions anew, and the exact intercept."""
+    cdef Py_ssize_t i, j
+    cdef double slope, size, H
+    cdef int turn
+    memset(S.linear, 0, S.n * sizeof(double))
+    for j in range(S.p):
+        if S.P.w[j] != 0:
+            kernels.axpy(S.n, S.P.w[j], S.Z + j * S.n, S.linear)
+    for turn in range(4):           # near the optimum each doubles the digits
+        for i in range(S.n):
+            S.trial[i] = S.linear[i] + S.b + S.offset[i]
+        S.value = S.loss(S.n, 1, S.trial, S.y, S.s, S.g, S.h, S.params)
+        slope = size = H = 0
+        for i in range(S.n):
+            slope += S.g[i]
+            size += fabs(S.g[i])
+            H += S.h[i]
+        if not S.intercept or turn == 3 or not fabs(slope) > 1e-13 * size or not fabs(slope) < H:
+            break
+        S.b -= slope / H
+
+
 cdef struct Descent:
     Small *S
     const double *alphas
     Py_ssize_t n_alphas
     double l1_ratio, goal, decrease
-    int limit, steps                # steps an alpha; steps made
+    int limit                       # steps an alpha
+    int *steps                      # made at each
     double *coefs                   # (n_alphas, p) or NULL
+    double *linears                 # (n_alphas, n)
     double *intercepts
 
 
@@ -198,17 +224,19 @@ cdef void descend(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Descent *job = <Descent *> context + task
     cdef Small *S = job.S
     cdef Py_ssize_t k
-    cdef int _
     cdef double alpha
     for k in range(job.n_alphas):
         alpha = job.alphas[k]
-        for _ in range(job.limit):
+        job.steps[k] = 0
+        while job.steps[k] < job.limit:
             job.decrease = step(S, alpha * job.l1_ratio, alpha * (1 - job.l1_ratio), 0.1 * job.goal)
-            job.steps += 1
+            job.steps[k] += 1
             if job.decrease <= job.goal or interrupts(S.P, 1.0 * S.n * S.p * (S.p + 10)):
                 break
         if job.coefs != NULL:
+            settle(S)
             memcpy(job.coefs + k * S.p, S.P.w, S.p * sizeof(double))
+            memcpy(job.linears + k * S.n, S.linear, S.n * sizeof(double))
             job.intercepts[k] = S.b
 
 
@@ -261,22 +289,73 @@ cdef class SmallNewton:
         S.P = P
         self.held = (Z, loss, y, weights, offset, factor, lower, upper, space, zeros, ones)
 
+    cdef bind(self, state, cnp.ndarray coef):
+        """Begin at the predictor ``state`` and ``coef``; the state's arrays follow."""
+        cdef Small *S = &self.S
+        cdef cnp.ndarray linear = state.linear, g = state.g, h = state.h
+        S.linear, S.g = <double *> cnp.PyArray_DATA(linear), <double *> cnp.PyArray_DATA(g)
+        S.h, S.b, S.value = <double *> cnp.PyArray_DATA(h), state.b, state.value
+        self.coef[:] = coef
+
     def newton(self, state, cnp.ndarray coef, double alpha, double goal, int limit):
         """Steps from ``coef`` until one promises at most ``goal``: (its promise, how many).
 
         The predictor ``state`` and ``coef`` are where they end.
         """
-        cdef Small *S = &self.S
         cdef Descent job
-        cdef cnp.ndarray linear = state.linear, g = state.g, h = state.h
-        S.linear, S.g = <double *> cnp.PyArray_DATA(linear), <double *> cnp.PyArray_DATA(g)
-        S.h, S.b, S.value = <double *> cnp.PyArray_DATA(h), state.b, state.value
-        self.coef[:] = coef
-        job.S, job.alphas, job.n_alphas, job.l1_ratio = S, &alpha, 1, self.l1_ratio
-        job.goal, job.limit, job.steps, job.coefs, job.decrease = goal, limit, 0, NULL, 0
+        cdef int steps
+        self.bind(state, coef)
+        job.S, job.alphas, job.n_alphas, job.l1_ratio = &self.S, &alpha, 1, self.l1_ratio
+        job.goal, job.limit, job.steps, job.coefs, job.decrease = goal, limit, &steps, NULL, 0
         with nogil:
             descend(&job, 0, 0)
         raise_if_interrupted()
         coef[:] = self.coef
-        state.b, state.value = S.b, S.value
-        return job.decrease, job.steps
+        state.b, state.value = self.S.b, self.S.value
+        return job.decrease, steps
+
+
+def descend_together(problems, states, starts, grids, goals, int limit):
+    """Several problems down their grids of alphas, side by side on the threads there are.
+
+    Parameters
+    ----------
+    problems : list of SmallNewton
+    states : list of Predictor
+        Where each begins, with the coefficients ``starts``.
+    grids : list of ndarray of shape (n_alphas,)
+    goals : list of float
+        At each alpha the steps end with one that promises no more.
+    limit : int
+        Steps an alpha, at most.
+
+    Returns
+    -------
+    list of (coefs (n_alphas, p), X̃w (n_alphas, n), intercepts, steps)
+    """
+    cdef Py_ssize_t count = len(problems), k
+    cdef SmallNewton problem
+    cdef Descent *jobs = <Descent *> malloc(count * sizeof(Descent))
+    cdef Descent *job
+    cdef cnp.ndarray grid, coefs, linears, intercepts, steps
+    cdef double work = 0
+    if jobs == NULL:
+        raise MemoryError
+    results, held = [], []
+    for k in range(count):
+        job, problem, grid = jobs + k, problems[k], np.ascontiguousarray(grids[k])
+        problem.bind(states[k], starts[k])
+        coefs, linears = np.empty((len(grid), problem.S.p)), np.empty((len(grid), problem.S.n))
+        intercepts, steps = np.empty(len(grid)), np.empty(len(grid), dtype=np.intc)
+        held.append(grid)
+        results.append((coefs, linears, intercepts, steps))
+        job.S, job.alphas, job.n_alphas = &problem.S, <const double *> cnp.PyArray_DATA(grid), len(grid)
+        job.l1_ratio, job.goal, job.limit, job.decrease = problem.l1_ratio, goals[k], limit, 0
+        job.coefs, job.linears = <double *> cnp.PyArray_DATA(coefs), <double *> cnp.PyArray_DATA(linears)
+        job.intercepts, job.steps = <double *> cnp.PyArray_DATA(intercepts), <int *> cnp.PyArray_DATA(steps)
+        work += 1.0 * problem.S.n * problem.S.p * problem.S.p * len(grid)
+    with nogil:
+        parallel_for(descend, jobs, count, num_threads(work))
+    free(jobs)
+    raise_if_interrupted()
+    return results
