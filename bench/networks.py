@@ -10,7 +10,6 @@ Predictions are judged by their distance from the plain ones.
 
 import json
 import sys
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -266,13 +265,7 @@ def solve(request, say):
     say("level", level=1.0, tol=None, verdict=verdict, **found)
 
 
-def main(request_path, events_path):
-    warnings.simplefilter("ignore")
-    with open(request_path) as file:
-        request = json.load(file)
-    with open(events_path, "w", buffering=1) as events:
-        solve(request, lambda event, **fields: events.write(json.dumps({"event": event, **fields}) + "\n"))
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    from bench.worker import serve
+
+    serve(solve, *sys.argv[1:])

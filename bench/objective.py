@@ -109,6 +109,19 @@ def relative_gaps(X, y, coefs, intercepts, l1, l2, *, fit_intercept, block=32):
     return gaps
 
 
+def _balanced(u):
+    """A residual with what is positive or what is negative scaled down, so that it sums to 0."""
+    up, down = u[u > 0].sum(), -u[u < 0].sum()
+    return np.where(u > 0, u * min(1.0, down / up), u * min(1.0, up / down))
+
+
+def _dual_penalty(scores, l1, l2):
+    """(scale of the dual point, what the penalty takes off the dual value there) for scores |v_j|."""
+    if l2 > 0:
+        return 1.0, (np.maximum(scores - l1, 0.0) ** 2).sum() / (2.0 * l2)
+    return min(1.0, l1 / max(scores.max(), 1e-300)), 0.0
+
+
 def logistic_gap(X, y, coef, intercept, l1, l2, *, fit_intercept):
     """Relative duality gap of one logistic fit: (P - D) / P(0), P the mean log-loss and the penalty, y of 0 and 1.
 
@@ -139,13 +152,9 @@ def logistic_gap(X, y, coef, intercept, l1, l2, *, fit_intercept):
     primal = np.mean(np.logaddexp(0.0, raw) - y * raw) + l1 * np.abs(coef).sum() + 0.5 * l2 * (coef**2).sum()
     u = y - expit(raw)
     if fit_intercept:
-        up, down = u[u > 0].sum(), -u[u < 0].sum()
-        u = np.where(u > 0, u * min(1.0, down / up), u * min(1.0, up / down))
-    scores = np.abs(np.asarray(X.T @ u)) / n
-    scale = 1.0 if l2 > 0 else min(1.0, l1 / max(scores.max(), 1e-300))
-    dual = np.mean(entr(y - scale * u) + entr(1.0 - y + scale * u))
-    if l2 > 0:
-        dual -= (np.maximum(scores - l1, 0.0) ** 2).sum() / (2.0 * l2)
+        u = _balanced(u)
+    scale, charge = _dual_penalty(np.abs(np.asarray(X.T @ u)) / n, l1, l2)
+    dual = np.mean(entr(y - scale * u) + entr(1.0 - y + scale * u)) - charge
     return float((primal - dual) / null)
 
 
@@ -187,13 +196,10 @@ def multinomial_gap(X, y, coef, intercept, l1, l2, *, fit_intercept):
             break
     U = -softmax(raw, axis=1)
     U[rows, truth] += 1.0
-    scores = np.abs(np.asarray(X.T @ U)) / n
-    U *= 1.0 if l2 > 0 else min(1.0, l1 / max(scores.max(), 1e-300))
-    z = -U
+    scale, charge = _dual_penalty(np.abs(np.asarray(X.T @ U)) / n, l1, l2)
+    z = -scale * U
     z[rows, truth] += 1.0
-    dual = entr(np.maximum(z, 0.0)).sum() / n
-    if l2 > 0:
-        dual -= (np.maximum(scores - l1, 0.0) ** 2).sum() / (2.0 * l2)
+    dual = entr(np.maximum(z, 0.0)).sum() / n - charge
     null = entr(share).sum() if fit_intercept else np.log(len(coef))
     return float((primal - dual) / null)
 
@@ -234,16 +240,13 @@ def log_link_gap(family, X, y, coef, intercept, l1, l2, *, fit_intercept):
     primal = value(raw) + l1 * np.abs(coef).sum() + 0.5 * l2 * (coef**2).sum()
     u = y - np.exp(raw) if poisson else y * np.exp(-raw) - 1.0
     if fit_intercept:
-        up, down = u[u > 0].sum(), -u[u < 0].sum()
-        u = np.where(u > 0, u * min(1.0, down / up), u * min(1.0, up / down))
-    scores = np.abs(X.T @ u) / n
-    u = u * (1.0 if l2 > 0 else min(1.0, l1 / max(scores.max(), 1e-300)))
+        u = _balanced(u)
+    scale, charge = _dual_penalty(np.abs(X.T @ u) / n, l1, l2)
+    u = scale * u
     if poisson:
-        dual = -np.mean(xlogy(y - u, y - u) - xlogy(y, y) + u)
+        dual = -np.mean(xlogy(y - u, y - u) - xlogy(y, y) + u) - charge
     else:
-        dual = -np.mean(xlogy(1.0 + u, 1.0 + u) - u * (1.0 + np.log(y)))
-    if l2 > 0:
-        dual -= (np.maximum(scores - l1, 0.0) ** 2).sum() / (2.0 * l2)
+        dual = -np.mean(xlogy(1.0 + u, 1.0 + u) - u * (1.0 + np.log(y))) - charge
     return float((primal - dual) / null)
 
 

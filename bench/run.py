@@ -1,10 +1,10 @@
 """Run the benchmark: ``python -m bench.run`` (or ``make bench``, which installs the rivals first).
 
-    python -m bench.run                                # everything, two threads, about half an hour
-    python -m bench.run --quick                        # small sizes, to try the machinery out; results are
-    kept apart python -m bench.run --work L1,L2a --rivals fastreg,sklearn,skglm --threads 1,2 python -m
-    bench.run --level 1e-4,1e-6 --limit 120 python -m bench.run --report                       # only write
-    RESULTS.md again from the JSON
+    python -m bench.run                                      # everything, two threads, about half an hour
+    python -m bench.run --quick                              # small sizes, to try the machinery out; kept apart
+    python -m bench.run --work L1,L2a --rivals fastreg,sklearn,skglm --threads 1,2
+    python -m bench.run --level 1e-4,1e-6 --limit 120
+    python -m bench.run --report                             # only write RESULTS.md again from the JSON
 
 Each (rival, workload, threads) is a process of its own with the threads of OpenMP, OpenBLAS, MKL and numba
 set. One judge (objective.py) computes the relative duality gap from the returned coefficients; the loosest

@@ -153,7 +153,8 @@ def solve(request, say):
             break
 
 
-def main(request_path, events_path):
+def serve(solve, request_path, events_path):
+    """Hand the request of one file to ``solve``; each event becomes a line of the other."""
     warnings.simplefilter("ignore")
     with open(request_path) as file:
         request = json.load(file)
@@ -162,4 +163,4 @@ def main(request_path, events_path):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve(solve, *sys.argv[1:])

@@ -1,16 +1,14 @@
 """Every verb of Design against its plain twin, for every way X may be stored and at every instruction-set level."""
 
 import os
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
 import pytest
+from levels import lower_levels, passes_at_level
 from reference import PlainDesign
 from scipy import sparse
 
-from fastreg._simd.dispatch import level
 from fastreg.design import Design
 
 
@@ -267,16 +265,7 @@ def test_threads_agree(storage, shape, threads):
         np.testing.assert_allclose(design.row_gram(), plain.row_gram(), rtol=1e-10, atol=1e-9)
 
 
-@pytest.mark.skipif("FASTREG_SIMD" in os.environ, reason="is the run at a lower level")
-@pytest.mark.parametrize("limit", ["baseline", "x86-64-v3"])
+@lower_levels
 def test_at_lower_instruction_set_levels(limit):
     """All of the above in a process that is held to a lower level."""
-    if limit >= level:
-        pytest.skip("the level of this processor")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", __file__],
-        env={**os.environ, "FASTREG_SIMD": limit},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+    passes_at_level(limit, __file__)

@@ -1,16 +1,13 @@
 """Losses and the vector mathematics under them: derivatives, conjugates, plain twins, the ends of the scale."""
 
-import os
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from levels import lower_levels, passes_at_level
 from scipy import special
 
 from fastreg import losses
-from fastreg._simd.dispatch import level
 from fastreg.losses import (
     Absolute,
     Gamma,
@@ -325,20 +322,10 @@ def test_invalid_parameters():
         get_loss("hinge")
 
 
-@pytest.mark.skipif("FASTREG_SIMD" in os.environ, reason="is the run at a lower level")
-@pytest.mark.parametrize("limit", ["baseline", "x86-64-v3"])
+@lower_levels
 def test_at_lower_instruction_set_levels(limit):
     """All of the above in a process that is held to a lower level."""
-    if limit >= level:
-        pytest.skip("the level of this processor")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__],
-        env={**os.environ, "FASTREG_SIMD": limit},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+    passes_at_level(limit, __file__)
 
 
 def test_losses_are_values():

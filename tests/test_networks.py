@@ -4,19 +4,17 @@ import copy
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import time
 import tracemalloc
 
 import numpy as np
 import pytest
+from levels import lower_levels, passes_at_level
 from reference_networks import ACTIVATIONS as PLAIN_ACTIVATIONS
 from reference_networks import PlainAdam, PlainNetwork, PlainSGD, PlainTrainer
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from fastreg._simd.dispatch import level
 from fastreg.networks import SGD, Adam, Network, Trainer
 from fastreg.networks.activations import ACTIVATIONS, activate
 from fastreg.penalties import L1, L1L2, L2, MCP, Bounds, GroupL1, MaxNorm, NonNegative
@@ -480,17 +478,7 @@ def test_bad_input(make, message):
         make()
 
 
-@pytest.mark.skipif("FASTREG_SIMD" in os.environ, reason="is the run at a lower level")
-@pytest.mark.parametrize("limit", ["baseline", "x86-64-v3"])
+@lower_levels
 def test_at_lower_instruction_set_levels(limit):
     """Shapes, storages and optimizers in a process that is held to a lower level."""
-    if limit >= level:
-        pytest.skip("the level of this processor")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", __file__,
-         "-k", "activations or shape or sparse or step_by_step or threads or dropout"],
-        env={**os.environ, "FASTREG_SIMD": limit},
-        capture_output=True,
-        text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:]
+    passes_at_level(limit, __file__, "-k", "activations or shape or sparse or step_by_step or threads or dropout")
