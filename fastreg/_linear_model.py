@@ -1,14 +1,18 @@
-"""What linear models of every family have: raw predictions, sparse coefficients, warm starts, the dtype of results."""
+"""What linear models of every family have: raw predictions, sparse coefficients, warm starts, warnings."""
 
+import warnings
 from numbers import Real
 
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._validation import check_predict_data
 
+# What scikit-learn does for max_iter=None nowhere says; here it is the default.
+DEFAULT_MAX_ITER = 1000
 # Numbers of X to cast at once.
 PANEL = 1 << 20
 # Parameters that scikit-learn does not have.
@@ -63,3 +67,50 @@ class SparseLinearModel(LinearModel):
 def coef_dtype(X):
     """Return float32 for float32 X, as scikit-learn does, else float64."""
     return np.float32 if X.dtype == np.float32 else np.float64
+
+
+def warn_not_converged(model, gap, null, n_iter, *, advice=None, stacklevel=4):
+    """Warn that a fit stopped before its certificate was as small as asked for.
+
+    Parameters
+    ----------
+    model : BaseEstimator
+        With `tol` and `max_iter`.
+    gap : float or ndarray
+        Duality gaps reached.
+    null : float or ndarray
+        The objective at zero coefficients, the unit of `tol`.
+    n_iter : int or ndarray
+        Iterations made.
+    advice : str, optional
+    stacklevel : int, default=4
+    """
+    with np.errstate(all="ignore"):
+        relative = float(np.max(np.asarray(gap) / np.asarray(null)))
+    n_iter = int(np.max(n_iter))
+    if advice is None:
+        most = DEFAULT_MAX_ITER if model.max_iter is None else model.max_iter
+        first = "Increase max_iter or tol" if n_iter >= most else "Rounding is in the way: increase tol"
+        advice = f"{first}, put the features on one scale (standardize=True), or penalise more."
+    warnings.warn(
+        f"{type(model).__name__} did not converge: relative duality gap {relative:.1e} after {n_iter} iterations, "
+        f"tol={model.tol:g}. {advice}",
+        ConvergenceWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def warn_path_not_converged(path, tol):
+    """Warn of the alphas of a function's path whose certificates are not as small as asked for."""
+    if path.converged.all():
+        return
+    with np.errstate(all="ignore"):
+        relative = path.dual_gaps / path.null
+    worst = int(np.argmax(relative))
+    warnings.warn(
+        f"{int((~path.converged).sum())} of {len(path.alphas)} alphas did not converge: relative duality gap up to "
+        f"{relative[worst]:.1e} (alpha={path.alphas[worst]:.3g}), tol={tol:g}. Increase max_iter or tol, put the "
+        "features on one scale (standardize=True), or leave out the smallest alphas.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )

@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from fastreg._linear_model import SparseLinearModel
+from fastreg._linear_model import SparseLinearModel, warn_not_converged
 from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_offset
 from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
@@ -44,18 +44,8 @@ class LinearPredictor(SparseLinearModel):
         check_finite_solution(path.coefs[0], path.intercepts[0], gap)
         self.dual_gap_, self.converged_ = gap, bool(path.converged[0])
         if not self.converged_:
-            if perfect:
-                advice = self._no_end
-            elif n_iter >= self.max_iter:
-                advice = "Increase max_iter or tol, put the features on one scale (standardize=True), or penalise more."
-            else:
-                advice = "Rounding is in the way: increase tol or penalise more."
-            warnings.warn(
-                f"{type(self).__name__} did not converge: relative duality gap {gap / path.null:.1e} after {n_iter} "
-                f"iterations, tol={self.tol:g}. {advice}",
-                ConvergenceWarning,
-                stacklevel=stacklevel,
-            )
+            advice = self._no_end if perfect else None
+            warn_not_converged(self, gap, path.null, n_iter, advice=advice, stacklevel=stacklevel + 1)
         elif perfect:
             warnings.warn(f"{type(self).__name__}: {self._no_end}", ConvergenceWarning, stacklevel=stacklevel)
         return n_iter

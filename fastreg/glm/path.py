@@ -1,15 +1,13 @@
 """glm_path: coefficients of a generalised linear model along a grid of alphas."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS
+from fastreg._linear_model import EXTRA_CONSTRAINTS, warn_path_not_converged
 from fastreg._validation import (
     check_alphas,
     check_arguments,
@@ -146,13 +144,5 @@ def glm_path(
             for w, b in zip(path.coefs, path.intercepts, strict=True)
         ]
         path.df = degrees_of_freedom(design, path.coefs, path.alphas, penalty, curvatures)
-    if not path.converged.all():
-        worst = float((path.dual_gaps / path.null).max())
-        warnings.warn(
-            f"glm_path did not converge for {np.sum(~path.converged)} of {len(path.alphas)} alphas: relative duality "
-            f"gap up to {worst:.1e}, tol={tol:g}. Increase max_iter or tol, put the features on one scale "
-            "(standardize=True), or end at a larger alpha.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+    warn_path_not_converged(path, tol)
     return path

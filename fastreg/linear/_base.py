@@ -1,18 +1,12 @@
-"""What linear regressors share: prediction, one fit by the path solver, the warning."""
-
-import warnings
+"""What linear regressors share: prediction, one fit by the path solver."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 
-from fastreg._linear_model import LinearModel, SparseLinearModel
+from fastreg._linear_model import DEFAULT_MAX_ITER, LinearModel, SparseLinearModel, warn_not_converged
 from fastreg._validation import check_bounds, check_finite_solution
 from fastreg.design import Design
 from fastreg.solvers import solve_path
-
-# What scikit-learn does for max_iter=None nowhere says; here it is the default.
-DEFAULT_MAX_ITER = 1000
 
 
 class LinearRegressor(LinearModel, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -95,33 +89,3 @@ class SparseLinearRegressor(SparseLinearModel, LinearRegressor):
         if not np.all(converged):
             warn_not_converged(self, gap, path.null, n_iter)
         return path
-
-
-def warn_not_converged(estimator, gap, null, n_iter):
-    """Warn that a fit stopped before its certificate was as small as asked for.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        With `tol` and `max_iter`.
-    gap : float or ndarray
-        Duality gaps reached.
-    null : float or ndarray
-        The objective at zero coefficients, the unit of `tol`.
-    n_iter : int or ndarray
-        Iterations made.
-    """
-    with np.errstate(all="ignore"):
-        relative = float(np.max(np.asarray(gap) / np.asarray(null)))
-    n_iter = int(np.max(n_iter))
-    if n_iter >= (estimator.max_iter or DEFAULT_MAX_ITER):
-        advice = "Increase max_iter or tol"
-    else:
-        advice = "Rounding is in the way, so increase tol"
-    warnings.warn(
-        f"{type(estimator).__name__} did not converge: relative duality gap {relative:.1e} after {n_iter} "
-        f"iterations, tol={estimator.tol:g}. {advice}, put the features on one scale (standardize=True), or "
-        "increase alpha.",
-        ConvergenceWarning,
-        stacklevel=4,
-    )

@@ -7,10 +7,10 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._linear_model import DEFAULT_MAX_ITER, EXTRA_CONSTRAINTS, coef_dtype, warn_not_converged
 from fastreg._stages import STAGE_CONSTRAINTS, adapt, on_support
 from fastreg._validation import check_finite_solution, check_fit_data, check_params, check_sample_weight
-from fastreg.linear._base import DEFAULT_MAX_ITER, SparseLinearRegressor, warn_not_converged
+from fastreg.linear._base import SparseLinearRegressor
 from fastreg.linear.paths import enet_path
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_path

@@ -5,11 +5,10 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype, warn_path_not_converged
 from fastreg._validation import (
     check_alphas,
     check_arguments,
@@ -156,7 +155,7 @@ def enet_path(
         )
         coefs = _coefs(path.coefs, coef_dtype(X), multitask or dense_output)
     check_finite_solution(coefs.data if sparse.issparse(coefs) else coefs, path.dual_gaps)
-    _warn_not_converged(path, grid, tol)
+    warn_path_not_converged(path, tol)
     if return_n_iter:
         return grid, coefs, path.dual_gaps, path.n_iters.tolist()
     return grid, coefs, path.dual_gaps
@@ -249,18 +248,3 @@ def _coefs(coefs, dtype, dense):
         return coefs.T
     coefs = np.moveaxis(coefs, 0, -1).astype(dtype, copy=False)
     return coefs if dense else sparse.csc_array(coefs)
-
-
-def _warn_not_converged(path, alphas, tol):
-    if path.converged.all():
-        return
-    with np.errstate(all="ignore"):
-        relative = path.dual_gaps / path.null
-    worst = int(np.argmax(relative))
-    warnings.warn(
-        f"{int((~path.converged).sum())} of {len(alphas)} alphas did not converge: relative duality gap up "
-        f"to {relative[worst]:.1e} (alpha={alphas[worst]:.3g}), tol={tol:g}. Increase max_iter or tol, put "
-        "the features on one scale (standardize=True), or leave out the smallest alphas.",
-        ConvergenceWarning,
-        stacklevel=3,
-    )

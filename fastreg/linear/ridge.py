@@ -6,10 +6,10 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype, warn_not_converged
 from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_params, check_strength
 from fastreg.design import Design
-from fastreg.linear._base import LinearRegressor, warn_not_converged
+from fastreg.linear._base import LinearRegressor
 from fastreg.solvers.ridge import solve_ridge
 
 SOLVERS = {"auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"}
