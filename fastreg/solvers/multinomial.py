@@ -188,7 +188,7 @@ class Multinomial:
             if gap > target:
                 goal = max(0.1 * gap, 0.3 * target)
                 far = gap > FAR * self.null
-                if far or not fits(self):
+                if (far and l1 > 0) or not fits(self):  # ridge: no columns are to be found
                     promise = self.round(alpha, 0.1 * goal, far, NEAR)
                     rounds += 1
                 else:

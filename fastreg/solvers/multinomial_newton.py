@@ -34,22 +34,17 @@ def _model(state, p, U):
     columns = np.empty((design.n, m + free), order="F")
     G, q = np.zeros((m + free, m + free)), np.empty(m + free)
     for k, cols in enumerate(sets):
-        own = np.arange(starts[k], starts[k + 1])
-        block = design.take(cols)
-        if free and k:  # the first class's intercept is the one that stays
-            own = np.append(own, m + k - 1)
-            block = np.column_stack([block, np.ones(design.n)])
-        if not len(own):
-            continue
+        own = slice(starts[k], starts[k + 1])
         weight = state.s * p[k]
-        share = float(weight.sum())
-        if share > 0:
-            block = np.asfortranarray(block)
-            G[np.ix_(own, own)] = share * Design(block, weight, fit_intercept=False).gram()
-        columns[:, own] = block * p[k][:, None]
-        q[starts[k] : starts[k + 1]] = design.xt(U[k], cols)
-        if free and k:
-            q[m + k - 1] = U[k].sum()
+        columns[:, own] = design.take(cols) * p[k][:, None]
+        q[own] = design.xt(U[k], cols)
+        if len(cols):
+            G[own, own], cross = design.reweighted(weight, cols)
+        if free and k:  # the first class's intercept is the one that stays
+            at = m + k - 1
+            columns[:, at], q[at], G[at, at] = p[k], U[k].sum(), weight.sum()
+            if len(cols):
+                G[own, at] = G[at, own] = cross
     if m + free:
         G -= Design(columns, state.s, fit_intercept=False).gram()
     return sets, starts, np.ascontiguousarray(G), q
