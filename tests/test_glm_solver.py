@@ -7,7 +7,7 @@ from scipy import sparse
 from fastreg.design import Design
 from fastreg.losses import Gamma, Logistic, Poisson, Squared, Tweedie
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import glm_alpha_grid, glm_fold_paths, prox_newton, ridge_glm, solve_glm, solve_path
+from fastreg.solvers import glm_alpha_grid, glm_fold_paths, prox_newton, ridge_glm, shortlist, solve_glm, solve_path
 
 LOSSES = {
     "logistic": Logistic(),
@@ -164,6 +164,38 @@ def test_wide_and_path(name, make):
         assert alone.converged.all()
         assert alone.primals[0] == pytest.approx(path.primals[k], rel=3e-8)
         assert violation(loss, X, y, Design(X).weights, path.coefs[k], path.intercepts[k], penalty, alphas[k])[0] < 1e-4
+
+
+@pytest.mark.parametrize("share", [10, 40])
+def test_shortlist(share, monkeypatch):
+    """Columns that are looked at between passes over X decide what a fit costs, not its answer or its certificate."""
+    passes, products = [], Design._products
+
+    def counted(design, U, cols):
+        passes.append(cols is None)
+        return products(design, U, cols)
+
+    monkeypatch.setattr(Design, "_products", counted)
+    rng = np.random.default_rng(0)
+    X = np.asfortranarray(rng.standard_normal((100, 2000)))
+    raw = X[:, :5].sum(axis=1) + rng.standard_normal(100)
+    loss, penalty, y = Logistic(), FeatureL1L2(2000), (raw > 0).astype(float)
+    alphas = glm_alpha_grid(Design(X), loss, y, penalty, eps=0.02, n_alphas=2)[1:]
+
+    def fit(**options):
+        passes.clear()
+        return solve_glm(Design(X), loss, y, alphas, penalty, **options), sum(passes)
+
+    best, without = fit(tol=1e-10)
+    monkeypatch.setattr(shortlist, "LOOK", 0)
+    monkeypatch.setattr(shortlist, "SHORTLIST", share)
+    path, some = fit(tol=1e-10)
+    assert path.converged.all()
+    np.testing.assert_allclose(path.coefs, best.coefs, atol=1e-4)
+    assert some < without
+    for steps in (1, 2, 4, 8, 12):
+        loose, _ = fit(tol=1e-10, max_iter=steps)
+        assert loose.primals[0] - best.primals[0] <= loose.dual_gaps[0] + 1e-14
 
 
 @pytest.mark.parametrize("make", [np.asfortranarray, sparse.csc_array], ids=["dense", "sparse"])

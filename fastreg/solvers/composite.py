@@ -13,7 +13,6 @@ import numpy as np
 
 from .composite_model import CompositeBlock
 from .prox_newton import ARMIJO, ProxNewton
-from .working_set import FIRST
 
 DAMPING = 4.0  # factor of the model's curvature after a step that failed
 TRIES = 12
@@ -34,7 +33,7 @@ class CompositeNewton(ProxNewton):
         score = self.penalty.entering(self.v, self.coef, threshold)
         score[self.inside] = -1
         found = np.flatnonzero(score > threshold)
-        limit = FIRST + int(self.block.growth * self._support())
+        limit = self._limit()
         if len(found) > limit:
             found = found[np.argpartition(-score[found], limit)[:limit]]
         return self._join(found)
@@ -50,6 +49,9 @@ class CompositeNewton(ProxNewton):
         if not mask.all():
             self.inside[cols[~mask]] = False
             self.block.keep(mask)
+
+    def _choose(self, alpha):
+        """No shortlist: what enters may depend on all columns."""
 
     def _step(self, alpha, goal, far=False, near=0.0):
         block = self.block

@@ -203,6 +203,33 @@ cdef class GramProblem:
             self.coef[: P.m] = np.clip(coef, penalty.lower, penalty.upper)
         return self
 
+    def keep(self, const Py_ssize_t[::1] stay):
+        """Go on with these of the columns, in order; Newton's factor loses the rows from the first other one on.
+
+        The next ``bind`` brings their Gram matrix.
+        """
+        cdef Problem *P = &self.P
+        cdef Py_ssize_t i, j
+        cdef Py_ssize_t[::1] place = np.full(P.m, -1, dtype=np.intp)
+        for i in range(stay.shape[0]):
+            place[stay[i]] = i
+        for i in range(P.n_factor):
+            j = place[P.order[i]]
+            if j < 0:
+                P.n_factor = i
+                break
+            P.order[i] = j
+        P.m, P.exact = len(stay), False
+
+
+def compact(double[:, ::1] G, const Py_ssize_t[::1] stay):
+    """Move rows and columns ``stay``, in increasing order, to the front of G: no entry is read after it was written."""
+    cdef Py_ssize_t i, j, m = stay.shape[0]
+    with nogil:
+        for i in range(m):
+            for j in range(m):
+                G[i, j] = G[stay[i], stay[j]]
+
 
 def run_paths(problems, grids, double tol, int max_iter, double polish=0.0, bint shared=False):
     """Paths of several problems, side by side on the threads there are.

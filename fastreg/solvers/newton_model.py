@@ -111,7 +111,8 @@ class NewtonBlock(Block):
         if drift <= near and self.rows is None:
             self.H = H
             return
-        self.h, self.H, self.filled, self.problem, self.rows = h, H, 0, None, None
+        self.h, self.H, self.rows = h, H, None
+        self.empty()
         if far and self.samples():
             stride = n // max(SAMPLE * m, 1000)
             self.rows = np.arange(np.random.default_rng(0).integers(stride), n, stride)
@@ -129,7 +130,8 @@ class NewtonBlock(Block):
     def _fill(self):
         m, old, design = len(self.cols), self.filled, self.design
         if old and m > old and design.storage.is_sparse:
-            old, self.problem, self.mean = 0, None, np.zeros(0)
+            old, self.mean = 0, np.zeros(0)
+            self.empty()
         if m > len(self.buffer):
             size = max(2 * len(self.buffer), m + FIRST)
             grown = np.empty((size, size))

@@ -2,7 +2,8 @@
 
 The objective is ``sum_i s_i l(eta_i, y_i) + penalty(w)`` with ``eta = X̃w + b + offset``. A step minimises the loss's
 quadratic model (newton_model.py) on a set of columns; a line search on the cached ``X̃δ`` makes it a descent method
-(Lee, Sun, Saunders, 2014). Which columns are in the set, and how they come and go, is working_set.py's.
+(Lee, Sun, Saunders, 2014). Which columns are in the set, and how they come and go, is working_set.py's, which are
+looked at in between shortlist.py's.
 
 The certificate is the duality gap at ``u = -g``, made feasible: a Newton correction ``u - h∘(X̃_F c + c_0)`` gives it
 sum 0 and no correlation with the columns that nothing is charged on, without leaving the conjugate's domain; a scale
@@ -14,8 +15,9 @@ import numpy as np
 from fastreg._simd.dispatch import dot
 
 from .newton_model import NewtonBlock, Predictor, SparseNewtonBlock, WideBlock
+from .shortlist import Shortlisting
 from .small_newton import SmallNewton
-from .working_set import SURE, TALL, WorkingSet
+from .working_set import SURE, TALL
 
 NEAR = 0.01  # change of curvature, as a share of all, up to which a model is always good for a step
 FAR = 0.02  # relative gap down to which models may be made of a sample of the rows
@@ -31,7 +33,7 @@ def is_small(design):
     return design.p <= SMALL and design.n * design.p <= ELEMENTS
 
 
-class ProxNewton(WorkingSet):
+class ProxNewton(Shortlisting):
     """One target's path; coefficients are those of X̃.
 
     Parameters
@@ -92,8 +94,11 @@ class ProxNewton(WorkingSet):
         """Raw predictions (n,), offset included."""
         return self.predictor.linear + self.predictor.b + self.predictor.offset
 
-    def _refresh(self, alpha, fresh=False):
-        """The exact intercept, and the correlations of a dual point: one pass over X. fresh: predictions anew."""
+    def _refresh(self, alpha, fresh=False, cols=None):
+        """The exact intercept, and the correlations of a dual point: one pass over X. fresh: predictions anew.
+
+        ``cols``: look at these columns only, as if there were no others.
+        """
         state, design = self.predictor, self.design
         if fresh and not self.fresh:
             used = np.flatnonzero(self.coef)
@@ -101,7 +106,12 @@ class ProxNewton(WorkingSet):
             state.evaluate()
             self.fresh = True
         self.dual_point(alpha)
-        self.v = design.xt(self.u) if self.v is not None or "mean" in design.__dict__ else design.first_xt(self.u)
+        self.partial = cols is not None
+        if self.partial:
+            self.v = np.zeros(design.p)
+            self.v[cols] = design.xt(self.u, cols)
+        else:
+            self.v = design.xt(self.u) if self.v is not None or "mean" in design.__dict__ else design.first_xt(self.u)
 
     def dual_point(self, alpha):
         """The exact intercept and a dual point there."""
@@ -294,16 +304,21 @@ class ProxNewton(WorkingSet):
         last = self.last
         if whole:
             self._join(np.flatnonzero(design.sq_norms > 0))
-        while l1 > 0 and not whole and design.n < TALL * design.p and last * self.block.step > alpha:
-            last *= self.block.step
+        elif design.n < TALL * design.p and last * self.block.step > alpha:
+            self._choose(last)
+        step = 0.0 if whole or design.n >= TALL * design.p else self._pace()
+        while last * step > alpha:
+            last *= step
             self._prune(last * penalty.l1_ratio, 0)
             self._admit(SURE * last * penalty.l1_ratio)
             self._step(last, 1e-3 * self.null, True)
-            self._refresh(alpha)
+            self._glance(last)
         if not whole:
             self._prune(l1, 0)
             self._admit(max(2 * l1 - last * penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
-        return self.gap(alpha)
+        gap, primal = self.gap(alpha)
+        self.whole_gap = np.inf if self.partial else gap
+        return gap, primal
 
     def place(self, coef, linear, intercept):
         """Go to where somebody has found the next fit to end; ``linear`` is X̃ coef."""
@@ -362,14 +377,16 @@ class ProxNewton(WorkingSet):
                 promise = self._newton(alpha, goal, limit, far, near and max(0.5 * target / gap, near))
                 alpha = self.felt(asked, target)
                 l1 = alpha * penalty.l1_ratio
-            self._refresh(alpha, gap <= target or promise <= min(goal, target))
             before = gap
-            gap, primal = self.gap(alpha)
+            gap, primal = self._survey(alpha, target, gap <= target or promise <= min(goal, target))
             target = self.aim(tol, primal)
             if not whole and gap > target:
                 self._prune(l1, 0)
                 joined = self._admit(l1 * (1 + 1e-12))
             near = NEAR if joined or gap < 0.5 * before else 0.0
             idle = 0 if gap < 0.5 * before or joined or promise > 1e-12 * self.null else idle + 1
+        if self.partial:
+            self._refresh(alpha, True)
+            gap, primal = self.gap(alpha)
         self.last = alpha
         return gap, primal, max(1, self.steps)

@@ -2,8 +2,8 @@
 
 A round solves the problem on a set of columns, makes a pass ``X̃'r`` over X, or over those of its columns that may
 matter (correlations.py), and reads off it the duality gap of the whole problem, the columns that violate optimality
-(they join), and the strong rule's guess for the next alpha (Tibshirani et al., 2012). Between distant alphas it stops at
-some on the way: a set chosen at a small alpha from correlations at a large one would be full of columns that don't
+(they join), and the strong rule's guess for the next alpha (Tibshirani et al., 2012). Between distant alphas it stops
+at some on the way: a set chosen at a small alpha from correlations at a large one would be full of columns that don't
 matter.
 
 The set's subproblem is solved on its Gram matrix, which grows with it, or, for sparse columns that are shorter than a
@@ -17,7 +17,7 @@ from fastreg._simd.dispatch import dot
 from ..penalties.features import gap as duality_gap
 from .coordinate import residual_descent
 from .correlations import Correlations, size_of, square_norm
-from .gram import GramProblem, run_paths
+from .gram import GramProblem, compact, run_paths
 from .multitask_newton import solve_blocks
 
 TALL = 10  # rows a column from which no stops are needed: too many columns in the set do no harm
@@ -52,14 +52,21 @@ class Block:
         self.cols = np.concatenate([self.cols, new])
         self.sub = self.penalty.take(self.cols)
 
+    def empty(self):
+        """Forget the Gram matrix."""
+        self.filled = 0
+        if self.problem is not None:
+            self.problem.keep(np.empty(0, dtype=np.intp))
+
     def keep(self, mask):
         """Forget the other columns."""
-        m = self.filled
-        self.buffer[: mask[:m].sum(), : mask[:m].sum()] = self.buffer[:m, :m][np.ix_(mask[:m], mask[:m])]
-        self.filled = int(mask[:m].sum())
+        stay = np.flatnonzero(mask[: self.filled])
+        compact(self.buffer, stay)
+        if self.problem is not None:
+            self.problem.keep(stay)
+        self.filled = len(stay)
         self.cols = self.cols[mask]
         self.sub = self.penalty.take(self.cols)
-        self.problem = None
 
     def _fill(self):
         m, old = len(self.cols), self.filled
@@ -217,9 +224,13 @@ class WorkingSet:
         v = self.seen.v
         return v if v.ndim == 1 else size_of(v)
 
+    def _limit(self):
+        """How many columns may join at once."""
+        return FIRST + int(self.block.growth * self._support())
+
     def _admit(self, threshold):
         """Let in the columns of the largest scores above the threshold, not too many at once; how many joined."""
-        limit = FIRST + int(self.block.growth * self._support())
+        limit = self._limit()
         score = self.penalty.score(self._correlations(threshold))
         score[self.inside] = -1
         found = np.flatnonzero(score > threshold)
