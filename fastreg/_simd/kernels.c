@@ -44,6 +44,12 @@ static inline double sum(vd v)
     return s;
 }
 
+#if defined(__GNUC__) || defined(__clang__)
+#define SOON(p) __builtin_prefetch(p, 0, 2)        /* into the second-level cache */
+#else
+#define SOON(p) (void)(p)
+#endif
+
 /* VD vectors of VD elements, rows to columns: at each level a butterfly of pairs whose indices differ in one bit. */
 static inline void transpose(vd *v)
 {

@@ -172,8 +172,9 @@ static void NAME(row_moments)(ptrdiff_t n, ptrdiff_t p, const void *xv, ptrdiff_
         }
 }
 
-/* Columns that are contiguous in memory: VD x VD blocks are scaled and transposed in registers. */
-static ptrdiff_t NAME(pack_columns)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, const T **base,
+/* Columns that are contiguous in memory: VD x VD blocks are scaled and transposed in registers. Columns are pages apart,
+ * and a panel takes little of each: no prefetcher of the processor's knows where the next strip is. */
+static ptrdiff_t NAME(pack_columns)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, const T **base, const T **next,
                                     const double *shift, const double *mult, double *out)
 {
     ptrdiff_t k = k0;
@@ -181,6 +182,8 @@ static ptrdiff_t NAME(pack_columns)(const fr_source *src, ptrdiff_t k0, ptrdiff_
         const vd shift_k = load(src->shift_k + k), mult_k = load(src->mult_k + k);
         for (int c = 0; c < MR; c += VD) {
             vd v[VD];
+            for (int l = 0; l < VD; l++)
+                SOON(next[c + l] + k);
             for (int l = 0; l < VD; l++)
                 v[l] = (NAME(loadx)(base[c + l] + k) - (splat(shift[c + l]) + shift_k)) * (splat(mult[c + l]) * mult_k);
             transpose(v);
@@ -208,18 +211,19 @@ static void NAME(pack)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, ptrdiff
     const ptrdiff_t sk = src->sk;
     for (ptrdiff_t c0 = 0; c0 < m; c0 += MR, out += MR * (k1 - k0)) {
         const ptrdiff_t width = m - c0 < MR ? m - c0 : MR;
-        const T *base[MR];
+        const T *base[MR], *next[MR];
         double shift[MR], mult[MR];
         for (ptrdiff_t c = 0; c < MR; c++) {        /* padding: a column that is there, times 0 */
-            ptrdiff_t j = c0 + (c < width ? c : 0);
-            j = src->cols ? src->cols[j] : j;
+            const ptrdiff_t at = c0 + (c < width ? c : 0), later = at + MR < m ? at + MR : at;
+            const ptrdiff_t j = src->cols ? src->cols[at] : at;
             base[c] = (const T *)src->x + j * src->sc;
+            next[c] = (const T *)src->x + (src->cols ? src->cols[later] : later) * src->sc;
             shift[c] = src->shift_c[j];
             mult[c] = c < width ? src->mult_c[j] : 0;
         }
         ptrdiff_t k = k0;
         if (sk == 1 && !src->rows) {
-            k = NAME(pack_columns)(src, k0, k1, base, shift, mult, out);
+            k = NAME(pack_columns)(src, k0, k1, base, next, shift, mult, out);
         } else if (src->sc == 1 && !src->cols && width == MR) {
             NAME(pack_rows)(src, k0, k1, base[0], shift, mult, out);
             k = k1;
