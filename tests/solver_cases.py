@@ -124,6 +124,13 @@ def make_cases():
         yield Case(f"{shape}, all at once", X, y, {"factor": factor, **bounds, "l1_ratio": 0.7})
         standardized = {"options": {"standardize": True}}
         yield Case(f"{shape}, all at once, standardised", 9 * X, y, {"factor": factor, **bounds}, **standardized)
+    for shape, (X, y) in {"tall": tall, "wide": wide, "text": text(80, 150)}.items():
+        close, few = sparse.csc_array(X).toarray(), np.ones(X.shape[1])
+        few[:6] = 0
+        for distance in (0, 1e-6, 1e-4, 1e-3):
+            close[:, :6] = close[:, :1] + distance * rng.standard_normal((len(y), 6))
+            store = sparse.csc_array if shape == "text" else np.array
+            yield Case(f"{shape}, unpenalised columns {distance} apart", store(close), y, {"factor": few})
     for exponents in [(100, -100), (-100, 100), (100, 100), (-100, -100), (0, 100), (0, -100)]:
         x_scale, y_scale = 10.0 ** np.array(exponents)
         yield Case(f"X 1e{exponents[0]}, y 1e{exponents[1]}", x_scale * tall[0], y_scale * tall[1])

@@ -119,6 +119,50 @@ def test_warm_start(case):
         assert abs(values[0] - values[1]) <= max(cold.dual_gaps[0], path.dual_gaps[0]) + rounding
 
 
+@pytest.mark.parametrize("distance", [1e-15, 1e-10, 1e-8, 1e-7])
+@pytest.mark.parametrize("p", [12, 200])
+def test_nearly_equal_columns_without_a_penalty(distance, p):
+    """However close they are: certified, and as good as a bound in plain NumPy says."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, p))
+    X[:, :6] = X[:, :1] + distance * rng.standard_normal((30, 6))
+    y = X[:, [0, 8, 9]].sum(axis=1) + 0.3 * rng.standard_normal(30)
+    case = Case("close", X, y, {"factor": np.repeat([0.0, 1.0], [6, p - 6])})
+    for alphas in (case.top * np.array([0.01]), case.top * np.geomspace(0.1, 0.01, 6)):
+        path = case.solve(alphas, tol=1e-6, max_iter=1000)
+        assert path.converged.all()
+        value = case.objective(alphas[-1], path.coefs[-1], path.intercepts[-1])
+        assert value == pytest.approx(path.primals[-1], abs=1e-6 * path.null)
+        floor = reference.lower_bound(case.plain, y, path.coefs[-1], *case.parts(alphas[-1]))
+        assert value - floor <= 3e-6 * path.null
+
+
+@pytest.mark.parametrize("p", [12, 200])
+def test_tasks_with_nearly_equal_columns_without_a_penalty(p):
+    """Alone, side by side and sharing their zeros: certified, and the primal is that of the coefficients."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, p))
+    X[:, :6] = X[:, :1] + 1e-6 * rng.standard_normal((30, 6))
+    Y = X[:, [0, 8]] + X[:, [9, 9]] + 0.3 * rng.standard_normal((30, 2))
+    design, plain = Design(X), PlainDesign(X)
+    factor = np.repeat([0.0, 1.0], [6, p - 6])
+    penalty = FeatureL1L2(p, 0.9, factor)
+    alphas = alpha_grid(design, Y, penalty, eps=0.03, n_alphas=6, multitask=True)
+    path = solve_path(design, Y, alphas, penalty, tol=1e-6, multitask=True)
+    assert path.converged.all()
+    assert not path.coefs[0][:, 6:].any()
+    assert path.coefs[1][:, 6:].any()
+    for k, alpha in enumerate(alphas):
+        charges = alpha * 0.9 * factor, alpha * 0.1 * factor
+        value = reference.multitask_objective(plain, Y, path.coefs[k], path.intercepts[k], *charges)
+        assert value == pytest.approx(path.primals[k], rel=1e-7)
+    apart = solve_path(design, Y, alphas, penalty, tol=1e-6)
+    for t in range(2):
+        alone = solve_path(design, np.ascontiguousarray(Y[:, t]), alphas, penalty, tol=1e-6)
+        assert alone.converged.all()
+        np.testing.assert_allclose(apart.primals[:, t], alone.primals, rtol=0, atol=1e-6 * alone.null)
+
+
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 def test_a_single_fit_ends_exact(l1_ratio):
     """Where last Newton steps cost less than passes over X, the gap of a set is rounding whatever tol is."""

@@ -5,6 +5,7 @@ from math import isfinite
 import numpy as np
 from scipy import sparse
 
+from ..design.partial import Partial, nearly_dependent
 from .correlations import size_of, square_norm
 from .gram import GramProblem, run_paths
 from .multitask_newton import solve_blocks
@@ -32,9 +33,14 @@ def _check_finite(*values):
 def alpha_grid(design, y, penalty, *, eps=1e-3, n_alphas=100, multitask=False):
     """Decreasing log grid from the smallest alpha with all penalised coefficients 0 to ``eps`` times that."""
     y, _, q = design.bind(y)
+    penalty = penalty.scaled(design.scale)
+    gone = nearly_dependent(design, penalty)
+    if len(gone):
+        design = Partial(design, gone)
+        y, q = design.leave(y)
     free = np.flatnonzero((penalty.factor == 0) & (design.sq_norms > 0))
     if len(free):
-        start = WorkingSet(design, y, q, penalty.scaled(design.scale))
+        start = WorkingSet(design, y, q, penalty)
         start.fit(1e300, 1e-12, 1000)
         start.seen.read(-np.inf, start.inside)
         q = start.seen.v
@@ -76,14 +82,20 @@ def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init
     inner = penalty.scaled(design.scale)
     if coef_init is not None:
         coef_init = np.where(design.sq_norms > 0, np.asarray(coef_init, dtype=np.float64) * design.scale, 0.0).T
-    G = design.gram() if full else None
+    gone = nearly_dependent(design, inner)
+    solve, solved = _one, design
+    if len(gone):
+        solve, solved = _one_without, Partial(design, gone)
+        if coef_init is not None:
+            coef_init[gone] = 0
+    G = solved.gram() if full else None
     options = (alphas, inner, aim, max_iter)
     if y.ndim == 1 or multitask:
-        return _finish(design, alphas, y_mean, _one(design, y, q, G, coef_init, *options), tol)
+        return _finish(design, alphas, y_mean, solve(solved, y, q, G, coef_init, *options), tol)
     paths = []
     for t in range(y.shape[1]):
         start = None if coef_init is None else np.ascontiguousarray(coef_init[:, t])
-        fits = _one(design, np.ascontiguousarray(y[:, t]), np.ascontiguousarray(q[:, t]), G, start, *options)
+        fits = solve(solved, np.ascontiguousarray(y[:, t]), np.ascontiguousarray(q[:, t]), G, start, *options)
         paths.append(_finish(design, alphas, y_mean[t], fits, tol))
     stack = {
         name: np.stack([getattr(path, name) for path in paths], axis=1)
@@ -113,6 +125,16 @@ def _one(design, y, q, G, start, alphas, penalty, tol, max_iter):
     if len(alphas) == 1:
         coefs, gaps, primals = _certify(design, y, q, G, coefs[0], alphas[0], penalty, tol, max_iter, polish, yy)
     return coefs, gaps, primals, iters, yy / 2
+
+
+def _one_without(part, y, q, G, start, alphas, penalty, tol, max_iter):
+    """As _one, on what some columns leave of y."""
+    null = square_norm(part, y) / 2
+    rest, q = part.leave(y)
+    left = square_norm(part, rest) / 2
+    tol = tol * null / left if left > 0 else tol
+    coefs, *certificates, _ = _one(part, rest, q, G, start, alphas, penalty, tol, max_iter)
+    return part.restore(coefs, y), *certificates, null
 
 
 def _certify(design, y, q, G, coef, alpha, penalty, tol, max_iter, polish, yy):
