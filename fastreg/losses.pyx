@@ -44,11 +44,14 @@ cdef class Loss:
         In the raw prediction, for every valid y.
     lipschitz : float
         Bound of the second derivative in the raw predictions of a row; inf where there is none.
+    quadratic : bool
+        Whether the second derivative is the same everywhere: one Newton step is exact.
     """
 
     name = None
     has_curvature = True
     convex = True
+    quadratic = False
     lipschitz = np.inf
 
     def __reduce__(self):
@@ -118,6 +121,7 @@ cdef class Squared(Loss):
 
     name = "squared"
     lipschitz = 1.0
+    quadratic = True
 
     def __cinit__(self):
         self.f64, self.f32 = kernels.loss64.squared, kernels.loss32.squared

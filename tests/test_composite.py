@@ -13,7 +13,8 @@ from fastreg.penalties.features import FeatureL1L2
 from fastreg.penalties.featurewise import FeatureSeparable
 from fastreg.penalties.groups import FeatureGroups
 from fastreg.penalties.slope import FeatureSorted
-from fastreg.solvers import glm_alpha_grid, solve_glm
+from fastreg.solvers import glm_alpha_grid, group_descent, solve_glm
+from fastreg.solvers.sweeps import sweep_groups
 
 LABELS = np.array([0, 0, 0, 1, 1, 2, 3, 0, 1, 3, 3, 3])
 FACTOR = np.array([0.0, 0.0, 0.0, 1, 1, 2, 1, 0, 1, 1, 1, 1])  # the same within a group
@@ -236,3 +237,53 @@ def test_steps_that_only_rounding_lets_pass(kind):
         for steps in (30, 90)
     )
     assert more.primals[0] < some.primals[0] - 1e-5
+
+
+@pytest.mark.parametrize("name", ["logistic", "squared"])
+@pytest.mark.parametrize("kind", ["groups", "sparse groups"])
+@pytest.mark.parametrize("patience", [group_descent.PATIENCE, 1], ids=["residual", "then Gram matrix"])
+@pytest.mark.parametrize("extras", ["plain", "no intercept", "factor", "weights", "dependent"])
+def test_groups_on_the_residual(name, kind, patience, extras, monkeypatch):
+    """Wide dense X, whose groups are visited on the residual: optimal, and the objective is that of sparse X."""
+    monkeypatch.setattr(group_descent, "PATIENCE", patience)
+    rng = np.random.default_rng(0)
+    n, p = 60, 144
+    X = rng.standard_normal((n, p)) * (rng.random((n, p)) < 0.5) * rng.choice([0.1, 1.0, 5.0], p)
+    if extras == "dependent":  # groups without full rank, and one with a constant column
+        X[:, 1], X[:, 9], X[:, 4] = X[:, 0], -2 * X[:, 6], 1.0
+    eta = X[:, :6] @ np.ones(6) + rng.standard_normal(n)
+    y = (eta > 0).astype(float) if name == "logistic" else eta
+    weight = rng.integers(0, 3, n) if extras == "weights" else None
+    labels, alphas = rng.permutation(p) % 24, np.array([0.2, 0.05])
+    factor = 1.0 * (labels > 0) if extras == "factor" else None
+    penalty = FeatureGroups(labels, 0.4 if kind == "sparse groups" else 0.0, factor)
+    fits = []
+    for Z in (np.asfortranarray(X), X, sparse.csc_array(X)):
+        design = Design(Z, weight, fit_intercept=extras != "no intercept")
+        fits.append(solve_glm(design, LOSSES[name], y, alphas, penalty, tol=1e-10, max_iter=300))
+        assert fits[-1].converged.all()
+        for k in range(2):
+            wrong, slope = violation(LOSSES[name], X, y, design, fits[-1], k, penalty)
+            assert wrong < 1e-4
+            assert extras == "no intercept" or slope < 1e-9
+        np.testing.assert_allclose(fits[-1].primals, fits[0].primals, rtol=1e-9)
+
+
+@pytest.mark.parametrize("rank", [6, 3])
+@pytest.mark.parametrize("weight", [0.0, 1e-3, 1.0, 30.0, 1e3])
+def test_visits_minimise_over_a_group(rank, weight):
+    """A second sweep over a single group has nothing to do; a group that vanishes is exactly 0."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((rank, 6)) * np.logspace(0, -3, 6)
+    rows, target = np.ascontiguousarray(A.T), 5 * rng.standard_normal(rank)
+    penalty = FeatureGroups(np.zeros(6, dtype=int))
+    penalty.weight[:] = weight
+    own = group_descent.Spectra(penalty, lambda at: (rows @ rows.T)[None])
+    w, r = rng.standard_normal(6), np.array(target)
+    r -= A @ w
+    for M, g in ((rows, r), (rows @ rows.T, rows @ r)):
+        w_now, g_now = w.copy(), g.copy()
+        sweep_groups(M, g_now, w_now, penalty, own, 1.0, 1.0, 1, M is rows)
+        wrong = penalty.violation(rows @ (target - A @ w_now), w_now, 1.0).max()
+        assert wrong < 1e-9 * (1 + weight)
+        assert w_now.any() == (np.linalg.norm(rows @ target) > weight)

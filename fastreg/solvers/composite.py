@@ -53,6 +53,11 @@ class CompositeNewton(ProxNewton):
     def _choose(self, alpha):
         """No shortlist: what enters may depend on all columns."""
 
+    def _newton(self, alpha, goal, limit, far=False, near=0.0):
+        if self.loss.quadratic and self.dual:  # the model is the objective: its own gap says when it is solved
+            return self._step(alpha, goal, far, near)
+        return super()._newton(alpha, goal, limit, far, near)
+
     def _step(self, alpha, goal, far=False, near=0.0):
         block = self.block
         for _ in range(TRIES):

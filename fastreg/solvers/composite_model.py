@@ -16,6 +16,7 @@ from fastreg._threads import serial_blas
 from ..penalties.featurewise import FeatureSeparable
 from ..penalties.groups import FeatureGroups
 from ..penalties.slope import FeatureSorted
+from .group_descent import CLOSE, Packed, Spectra, descend, gap
 from .newton_model import NewtonBlock
 from .sweeps import sweep_features, sweep_groups
 
@@ -37,8 +38,28 @@ class CompositeBlock(NewtonBlock):
     damping = 1.0
     promise = 0.0  # decrease of the model at its minimum
 
+    def __init__(self, design, penalty):
+        super().__init__(design, penalty)
+        short = design.n <= design.p and not design.storage.is_sparse
+        self.packed = None
+        if short and isinstance(penalty, FeatureGroups):
+            self.packed, self.growth = Packed(design), 1.0  # a column more costs little, a round a pass over X
+
+    def keep(self, mask):
+        if self.packed is not None:
+            self.packed.keep(mask)
+        super().keep(mask)
+
     def minimum(self, h, u, coef, c, alpha, goal, far, near):
         """Coefficients that minimise the model to within ``goal``, and the shift of the intercept; c is X̃'u."""
+        start = coef
+        if self.packed is not None:
+            start, shift, self.promise, solved = descend(
+                self.packed, self.cols, self.sub, h * self.damping, u, coef, alpha, goal
+            )
+            if solved:
+                return start, shift
+            self.packed = None  # correlated: Newton steps have to help
         self.adopt(h, far, near)
         G, H = self._fill(), self.H * self.damping
         centred = self.design.fit_intercept
@@ -46,6 +67,9 @@ class CompositeBlock(NewtonBlock):
         g = c / H - self.mean * U
         slack = max(dot(u, u / h) / self.H / self.damping**2 - U * U, 0.0)
         model = Model(G, g, coef, slack, self.sub, alpha, H, goal, 1.0 * self.design.n * len(coef))
+        if start is not coef:
+            model.w[:] = start
+            model.refresh()
         new = MINIMISERS[type(self.sub)](model)
         self.promise = model.gained
         return new, U - dot(self.mean, new - coef) if centred else 0.0
@@ -79,14 +103,10 @@ class Model:
         self.refresh()
         if not self.penalty.has_dual:
             return gained <= 0.1 * self.goal
-        d, H = self.w - self.first, self.H
+        d = self.w - self.first
         rr = max(self.slack - dot(d, self.start) - dot(d, self.g), 0.0)
-        yr = rr + dot(self.w, self.g)
-        rounding = 1e-9 * H * np.sqrt(np.maximum(np.diagonal(self.G), 0) * self.slack)
-        top, _, extra = self.penalty.dual_charge(H * self.g, self.w, self.alpha, rounding)
-        scale = min(max(yr / rr, 0.0), top) if rr > 0 else top
-        gap = H * (0.5 * rr - scale * yr + 0.5 * scale * scale * rr) + self.penalty.value(self.w, self.alpha) + extra
-        return gap <= 0.3 * self.goal
+        norms = np.diagonal(self.G)
+        return gap(self.w, self.g, rr, self.slack, norms, self.penalty, self.alpha, self.H) <= CLOSE * self.goal
 
     def move(self, trial):
         """Go to a point unless that is higher; by how much it is lower, more than 0 where it is not by rounding only.
@@ -131,15 +151,10 @@ def _features(model):
 
 def _groups(model):
     penalty, G = model.penalty, model.G
-    L = np.empty(len(penalty.weight))
-    for size in np.unique(penalty.sizes):
-        some = np.flatnonzero(penalty.sizes == size)
-        at = penalty.starts[some][:, None] + np.arange(size)
-        L[some] = np.linalg.eigvalsh(G[at[:, :, None], at[:, None, :]])[:, -1] * (1 + 1e-10)
-    L[1e-14 * L.max(initial=0.0) >= L] = 0.0
+    own = Spectra(penalty, lambda at: G[at[:, :, None], at[:, None, :]])
 
     def sweeps():
-        return sweep_groups(G, model.g, model.w, penalty, L, model.alpha, model.H, SWEEPS)
+        return sweep_groups(G, model.g, model.w, penalty, own, model.alpha, model.H, SWEEPS)
 
     return model.alternate(sweeps, _newton)
 

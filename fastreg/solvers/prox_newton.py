@@ -135,7 +135,8 @@ class ProxNewton(Shortlisting):
                 elif abs(u.sum()) > 1e-14 * np.abs(u).sum():  # rounding would lead saturated rows out of the domain
                     u = u - curved * (u.sum() / H)
         # the correction is rounding, unless the intercept is still on its way
-        self.exact_v = not len(free) and not abs(state.g.sum()) > 1e-10 * np.abs(state.g).sum()
+        centred = not design.fit_intercept or not abs(state.g.sum()) > 1e-10 * np.abs(state.g).sum()
+        self.exact_v = centred and not len(free)
         self.u = u
 
     def _correlations(self, threshold):
