@@ -24,6 +24,10 @@ class Estimator:
     def theirs(self):
         return getattr(linear_model, self.name)
 
+    def make(self, **params):
+        """Ours, with its arguments and these."""
+        return self.ours(**{**self.params, **params})
+
     @property
     def is_cv(self):
         return self.name.endswith("CV")

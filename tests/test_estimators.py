@@ -44,7 +44,7 @@ MORE = {
 
 def checked(case):
     if case in SELECTORS:
-        return case.ours(**case.params)
+        return case.make()
     return case.ours(cv=3) if case.is_cv and "cv" in case.params else case.ours()
 
 
@@ -156,9 +156,9 @@ def test_fitted_attributes(case, targets):
         theirs = case.theirs(**case.params).fit(X, y)
     except ValueError:
         with pytest.raises(ValueError):
-            case.ours(**case.params).fit(X, y)
+            case.make().fit(X, y)
         return
-    ours = case.ours(**case.params).fit(X, y)
+    ours = case.make().fit(X, y)
     for name in public_attributes(theirs) - {"solver_"}:
         expected, value = getattr(theirs, name), getattr(ours, name)
         assert np.shape(value) == np.shape(expected), name
@@ -170,7 +170,7 @@ def test_fitted_attributes(case, targets):
 def test_copies(case):
     """pickle, deepcopy and clone: the same predictions, the same refit."""
     X, y = data(case)
-    fitted = case.ours(**case.params).fit(X, y)
+    fitted = case.make().fit(X, y)
     for twin in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted), clone(fitted).fit(X, y)):
         same_fit(twin, fitted)
         np.testing.assert_array_equal(twin.predict(X), fitted.predict(X))
@@ -179,7 +179,7 @@ def test_copies(case):
 @pytest.mark.parametrize("case", ESTIMATORS, ids=str)
 def test_in_a_pipeline_and_a_search(case):
     X, y = data(case)
-    pipeline = make_pipeline(StandardScaler(), case.ours(**case.params))
+    pipeline = make_pipeline(StandardScaler(), case.make())
     step = pipeline.steps[-1][0]
     search = GridSearchCV(pipeline, {f"{step}__fit_intercept": [True, False]}, cv=2).fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
@@ -197,12 +197,12 @@ def test_sample_weight_is_routed(case):
     weight = np.arange(len(X)) % 3 + 0.5
     weight[::5] = 0
     with sklearn.config_context(enable_metadata_routing=True):
-        estimator = case.ours(**case.params).set_fit_request(sample_weight=True)
+        estimator = case.make().set_fit_request(sample_weight=True)
         if "scoring" not in case.params:
             estimator.set_score_request(sample_weight=False)
         result = cross_validate(estimator, X, y, cv=KFold(2), params={"sample_weight": weight}, return_estimator=True)
     half = np.arange(len(X) // 2, len(X))
-    by_hand = case.ours(**case.params).fit(X[half], y[half], sample_weight=weight[half])
+    by_hand = case.make().fit(X[half], y[half], sample_weight=weight[half])
     same_fit(result["estimator"][0], by_hand)
 
 
@@ -211,18 +211,18 @@ def test_groups_are_routed_to_the_splitter(case):
     X, y = data(case)
     groups = np.arange(len(X)) % 4
     with sklearn.config_context(enable_metadata_routing=True):
-        routed = case.ours(**{**case.params, "cv": GroupKFold(4)}).fit(X, y, groups=groups)
+        routed = case.make(cv=GroupKFold(4)).fit(X, y, groups=groups)
     folds = list(GroupKFold(4).split(X, y, groups))
-    by_hand = case.ours(**{**case.params, "cv": folds}).fit(X, y)
+    by_hand = case.make(cv=folds).fit(X, y)
     np.testing.assert_array_equal(routed.mse_path_, by_hand.mse_path_)
     with pytest.raises(ValueError, match="enable_metadata_routing"):
-        case.ours(**case.params).fit(X, y, groups=groups)
+        case.make().fit(X, y, groups=groups)
 
 
 @pytest.mark.parametrize("case", PATH_ESTIMATORS, ids=str)
 def test_sparse_coef(case):
     X, y = data(case)
-    fitted = case.ours(**case.params).fit(X, y)
+    fitted = case.make().fit(X, y)
     assert fitted.sparse_coef_.format == "csr"
     np.testing.assert_array_equal(fitted.sparse_coef_.toarray(), np.atleast_2d(fitted.coef_))
 
@@ -243,7 +243,7 @@ def test_not_converged_warns_and_says_what_to_do(case):
 @pytest.mark.parametrize("case", ESTIMATORS, ids=str)
 def test_parameter_checks_can_be_switched_off(case):
     X, y = data(case)
-    estimator = case.ours(**case.params).set_params(fit_intercept=1)
+    estimator = case.make().set_params(fit_intercept=1)
     with pytest.raises(ValueError, match="'fit_intercept' parameter"):
         estimator.fit(X, y)
     with sklearn.config_context(skip_parameter_validation=True):
@@ -254,7 +254,7 @@ def test_parameter_checks_can_be_switched_off(case):
 def test_names_of_an_earlier_fit_are_forgotten(case):
     pandas = pytest.importorskip("pandas")
     X, y = data(case)
-    fitted = case.ours(**case.params).fit(pandas.DataFrame(X, columns=list("abcdef")), y)
+    fitted = case.make().fit(pandas.DataFrame(X, columns=list("abcdef")), y)
     assert fitted.feature_names_in_.tolist() == list("abcdef")
     fitted.fit(X, y)
     assert not hasattr(fitted, "feature_names_in_")

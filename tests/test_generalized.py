@@ -271,7 +271,7 @@ def test_separable_classes_end(name):
 
 def variants():
     for case in GENERALIZED:
-        yield case.ours(**case.params, groups=2, tol=1e-9)  # a check compares fits to the seventh digit
+        yield case.make(groups=2, tol=1e-9)  # a check compares fits to the seventh digit
         for penalty in (MCP(0.1), GroupL1(0.1), SLOPE(0.1)):
             yield case.ours(penalty=penalty, groups=2)
 
@@ -286,7 +286,7 @@ def test_scikit_learn_checks(estimator, check):
 @pytest.mark.parametrize("case", GENERALIZED, ids=str)
 @pytest.mark.parametrize("check", ["check_param_validation", "check_readonly_memmap_input"])
 def test_checks_outside_the_list(case, check):
-    getattr(estimator_checks, check)(case.name, case.ours(**case.params))
+    getattr(estimator_checks, check)(case.name, case.make())
 
 
 @pytest.mark.parametrize("model", list(variants()), ids=str)

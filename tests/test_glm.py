@@ -51,7 +51,7 @@ TIGHT = {"tol": 1e-10, "max_iter": 500}
 def test_against_scikit_learn(case, fit_intercept, weighted):
     X, y = data(case)
     weight = np.random.default_rng(1).uniform(0.1, 2, len(y)) if weighted else None
-    ours = case.ours(**case.params, fit_intercept=fit_intercept, **TIGHT).fit(X, y, weight)
+    ours = case.make(fit_intercept=fit_intercept, **TIGHT).fit(X, y, weight)
     theirs = case.theirs(**case.params, fit_intercept=fit_intercept, solver="newton-cholesky", tol=1e-8, max_iter=500)
     theirs.fit(X, y, weight)
     same(ours, theirs)
@@ -106,10 +106,10 @@ def test_storages_and_shift(case, standardize):
 @every_model
 def test_factors_and_bounds(case):
     X, y = data(case)
-    free = case.ours(**{**case.params, "penalty_factor": [0, 1, 1, 1, 1, 1], **TIGHT}).fit(X, y)
-    plain = case.ours(**case.params, **TIGHT).fit(X, y)
+    free = case.make(penalty_factor=[0, 1, 1, 1, 1, 1], **TIGHT).fit(X, y)
+    plain = case.make(**TIGHT).fit(X, y)
     assert abs(free.coef_.ravel()[0]) > abs(plain.coef_.ravel()[0])
-    bounded = case.ours(**case.params, lower=0, upper=[0.1] * 6, **TIGHT).fit(X, y)
+    bounded = case.make(lower=0, upper=[0.1] * 6, **TIGHT).fit(X, y)
     assert bounded.coef_.min() >= 0
     assert bounded.coef_.max() <= 0.1
     assert bounded.converged_
@@ -118,7 +118,7 @@ def test_factors_and_bounds(case):
 @every_model
 def test_warm_start(case):
     X, y = data(case)
-    model = case.ours(**case.params, l1_ratio=0.5, warm_start=True, **TIGHT).fit(X, y)
+    model = case.make(l1_ratio=0.5, warm_start=True, **TIGHT).fit(X, y)
     first, steps = model.coef_.copy(), np.max(model.n_iter_)
     model.fit(X, y)
     np.testing.assert_allclose(model.coef_, first, atol=1e-6)
@@ -209,7 +209,7 @@ def test_rates_of_0_predicted_perfectly_say_so(model, kwargs):
 def test_not_converged_warns_and_says_what_to_do(case):
     X, y = data(case)
     with pytest.warns(ConvergenceWarning, match=r"gap .* after \d+ iter.*tol=1e-14.*tol"):
-        fitted = case.ours(**case.params, max_iter=1, tol=1e-14).fit(X, y)
+        fitted = case.make(max_iter=1, tol=1e-14).fit(X, y)
     assert not fitted.converged_
     assert np.isfinite(fitted.coef_).all()
 

@@ -199,7 +199,7 @@ def test_penalty_factor_0_is_no_penalty(case):
 @pytest.mark.parametrize("case", [case for case in PATH_ESTIMATORS if not case.is_cv], ids=str)
 def test_alpha_0_is_least_squares(case, shape):
     X, y = data(case, shape)
-    model = case.ours(**{**case.params, "alpha": 0, "max_iter": 100_000}).fit(X, y)
+    model = case.make(alpha=0, max_iter=100_000).fit(X, y)
     design = np.column_stack([X, np.ones(len(X))])
     residual = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
     best, null = np.sum(residual**2), np.sum((y - y.mean(axis=0)) ** 2)
@@ -210,7 +210,7 @@ def test_alpha_0_is_least_squares(case, shape):
 def test_huge_alpha_is_the_mean(case):
     X, y = data(case, SHAPES["tall"])
     for alpha in (1e10, 1e300):
-        model = case.ours(**{**case.params, "alpha": alpha}).fit(X, y)
+        model = case.make(alpha=alpha).fit(X, y)
         np.testing.assert_allclose(model.coef_, 0, atol=1e-8)
         np.testing.assert_allclose(model.intercept_, y.mean(axis=0))
         assert model.converged_

@@ -194,7 +194,7 @@ def test_copies(case):
 def test_weights_set_by_hand_are_used(case):
     """Predictions are those of coefs_ and intercepts_ as they are, edited in place or replaced."""
     X, y = data(case)
-    fitted = case.ours(**case.params, random_state=0).fit(X, y)
+    fitted = case.make(random_state=0).fit(X, y)
     fitted.predict(X)
     other = copy.deepcopy(fitted)
     for W in other.coefs_:
@@ -208,7 +208,7 @@ def test_weights_set_by_hand_are_used(case):
 @pytest.mark.parametrize("case", PLAIN, ids=str)
 def test_in_a_pipeline_and_a_search(case):
     X, y = data(case)
-    pipeline = make_pipeline(StandardScaler(), case.ours(**case.params, random_state=0))
+    pipeline = make_pipeline(StandardScaler(), case.make(random_state=0))
     step = pipeline.steps[-1][0]
     grid = {f"{step}__penalty": [None, "l1", L1(0.01), [L1(0.01), None]], f"{step}__alpha": [1e-3]}
     search = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
@@ -221,11 +221,11 @@ def test_sample_weight_is_routed(case):
     X, y = data(case)
     weight = np.arange(len(X)) % 3 + 0.5
     with sklearn.config_context(enable_metadata_routing=True):
-        estimator = case.ours(**case.params, random_state=0).set_fit_request(sample_weight=True)
+        estimator = case.make(random_state=0).set_fit_request(sample_weight=True)
         estimator.set_score_request(sample_weight=False)
         result = cross_validate(estimator, X, y, cv=KFold(2), params={"sample_weight": weight}, return_estimator=True)
     half = np.arange(len(X) // 2, len(X))
-    by_hand = case.ours(**case.params, random_state=0).fit(X[half], y[half], sample_weight=weight[half])
+    by_hand = case.make(random_state=0).fit(X[half], y[half], sample_weight=weight[half])
     np.testing.assert_array_equal(result["estimator"][0].coefs_[0], by_hand.coefs_[0])
 
 

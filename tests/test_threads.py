@@ -11,6 +11,7 @@ import pytest
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from fastreg import MultiTaskLasso
 from fastreg._threads import get_num_threads
 from fastreg.design import Design
 from fastreg.penalties.features import FeatureL1L2
@@ -45,6 +46,11 @@ def path(data, smallest, n_alphas, **options):
     top = np.abs(design.bind(y)[2]).max()
     alphas = top * np.geomspace(1, smallest, n_alphas + 1)[1:]
     return solve_path(design, y, alphas, FeatureL1L2(design.p), **{**FOREVER, **options})
+
+
+def tasks(n, p):
+    X = 10 * dense(n, p)[0]  # no fixed point of rounding is near
+    return MultiTaskLasso(1e-3, tol=0.0, max_iter=10**9).fit(X, np.random.default_rng(0).standard_normal((n, 3)))
 
 
 def cv(data, smallest, n_alphas, n_folds, **options):
@@ -163,6 +169,7 @@ LONG = {
     "one pass over sparse X": lambda: full(1000, 5000).xt_r(np.zeros((1000, 5000))),
     "sparse Gram matrix": lambda: full(3000, 5000).gram(),
     "sparse Gram matrix of rows": lambda: full(3000, 5000).row_gram(),
+    "several tasks": lambda: tasks(300, 200),
     "folds": lambda: cv(dense(1000, 300), 1e-5, 100_000, 3),
     "folds by masks": lambda: cv(dense(400, 2000), 1e-5, 4000, 3),
 }
