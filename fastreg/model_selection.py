@@ -8,12 +8,14 @@ from functools import cached_property
 
 import numpy as np
 from sklearn.model_selection import check_cv
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
 
 from fastreg.solvers import cv_errors
 
 __all__ = [
     "CRITERIA",
     "CVErrors",
+    "SplitterRouting",
     "choose_alpha",
     "choose_score",
     "cross_validate_path",
@@ -34,7 +36,7 @@ class CVErrors:
         Decreasing in every row.
     l1_ratios : ndarray of shape (n_l1_ratios,)
     mse : ndarray of shape (n_l1_ratios, n_alphas, n_folds)
-        (Weighted) mean squared error of each fold's test rows, averaged over targets.
+        (Weighted) mean squared error, or another loss, of each fold's test rows, averaged over targets.
     """
 
     alphas: np.ndarray
@@ -59,18 +61,40 @@ class CVErrors:
         """Standard error of `mean`."""
         return self.std / np.sqrt(self.mse.shape[2])
 
-    def as_dict(self):
+    def as_dict(self, name="mse"):
         """Return the arrays for `cv_results_`, without the axis of l1_ratio where there is only one."""
         arrays = {
             "alphas": self.alphas,
-            "mean_mse": self.mean,
-            "std_mse": self.std,
-            "se_mse": self.standard_error,
-            "mse": self.mse,
+            f"mean_{name}": self.mean,
+            f"std_{name}": self.std,
+            f"se_{name}": self.standard_error,
+            name: self.mse,
         }
         if len(self.l1_ratios) == 1:
             arrays = {name: array[0] for name, array in arrays.items()}
         return {"l1_ratios": self.l1_ratios, **arrays}
+
+
+class SplitterRouting:
+    """A cross-validated estimator whose `fit` sends metadata on to the splitter."""
+
+    def _split_params(self, sample_weight, params):
+        if not _routing_enabled() or (not params and sample_weight is None):
+            return {}
+        return process_routing(self, "fit", sample_weight=sample_weight, **params).splitter.split
+
+    def get_metadata_routing(self):
+        """Describe where `fit` sends metadata: sample_weight here, the rest to the splitter.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        )
 
 
 def make_folds(cv, X, y, split_params=None, *, classifier=False, sample_weight=None):

@@ -86,6 +86,7 @@ SELECTORS = [Estimator("StabilitySelection", {"n_subsamples": 4, "alphas": [0.1,
 # any loss with any penalty; scikit-learn has none such
 GENERALIZED = [
     Estimator("GeneralizedLinearRegressor", {"alpha": 0.1}),
+    Estimator("GeneralizedLinearRegressorCV", {"cv": 3, "eps": 0.03, "alphas": 5, "l1_ratio": [0.4, 1.0]}),
     Estimator("GeneralizedLinearClassifier", {"alpha": 0.02}),
 ]
 

@@ -22,6 +22,7 @@ from fastreg._validation.parameters import (
     check_bounds,
     check_groups,
     check_params,
+    check_ratios,
     check_strength,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "check_params",
     "check_path_data",
     "check_predict_data",
+    "check_ratios",
     "check_sample_weight",
     "check_strength",
 ]

@@ -248,3 +248,20 @@ def _per_feature(value, name, n_features):
             f"{name} has shape {array.shape}, but X has {n_features} features; pass one number per feature."
         )
     return np.ascontiguousarray(array)
+
+
+def check_ratios(l1_ratio, name="l1_ratio"):
+    """One or more shares of L1, an array of shape (n_l1_ratios,).
+
+    Raises
+    ------
+    ValueError
+        Not between 0 and 1, or none.
+    """
+    try:
+        ratios = np.atleast_1d(np.asarray(l1_ratio, dtype=np.float64))
+    except (TypeError, ValueError):
+        ratios = np.zeros(0)
+    if ratios.ndim != 1 or ratios.size == 0 or not ((ratios >= 0) & (ratios <= 1)).all():
+        raise ValueError(f"{name} must be one or more numbers between 0 and 1; got {name}={l1_ratio}.")
+    return ratios

@@ -1,12 +1,10 @@
 """LogisticRegressionCV."""
 
-import inspect
 import warnings
 from numbers import Integral
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
@@ -14,13 +12,14 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _raise
 from sklearn.utils.validation import _check_method_params
 
 from fastreg._docs import documented
-from fastreg._validation import check_bounds, check_finite_solution, check_params
+from fastreg._validation import check_bounds, check_finite_solution, check_params, check_ratios
 from fastreg.design import Design
+from fastreg.glm._choice import criteria, quick_score, warn_of_folds, with_labels
 from fastreg.glm.logistic import LogisticRegression
-from fastreg.losses import Logistic, Softmax
-from fastreg.model_selection import CRITERIA, choose_score, degrees_of_freedom, information_criterion, make_folds
+from fastreg.losses import Logistic
+from fastreg.model_selection import CRITERIA, choose_score, make_folds
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import glm_fold_paths, solve_glm, solve_multinomial
+from fastreg.solvers import glm_fold_paths
 
 
 @documented
@@ -209,9 +208,10 @@ class LogisticRegressionCV(LogisticRegression):
         design = Design(X, weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
         bounds = check_bounds(X.shape[1], self.penalty_factor, self.lower, self.upper)
         penalties = [FeatureL1L2(X.shape[1], ratio, *bounds) for ratio in ratios]
+        many = len(classes) if len(classes) > 2 else None
         self.Cs_, self.l1_ratios_ = Cs, ratios
         if self.rule in CRITERIA:
-            i_ratio, i_C, start = self._by_criterion(design, coded, classes, Cs, penalties, offset)
+            i_ratio, i_C, start = self._by_criterion(design, coded, many, Cs, penalties, offset)
             self._fit_one(design, coded, classes, Cs[i_C], penalties[i_ratio], offset, start)
             self.C_, self.l1_ratio_ = float(Cs[i_C]), float(ratios[i_ratio])
             return self
@@ -220,14 +220,15 @@ class LogisticRegressionCV(LogisticRegression):
         order = np.argsort(Cs, kind="stable")
         ones = np.ones(X.shape[0])
         totals = np.array([(ones if weight is None else weight)[train].sum() for train, _ in folds])
-        measure = self._quick_measure(coded, classes, sample_weight, folds)
+        scoring = "accuracy" if self.scoring in (None, "warn") else self.scoring
+        measure = quick_score(scoring, coded, len(classes), sample_weight, folds)
         if measure is None and offset is not None:
             raise ValueError("offset needs scoring=None, 'accuracy' or 'neg_log_loss'; other scorers don't know of it.")
         with np.errstate(all="ignore"):  # overflow shows in the result
             alphas = 1 / (Cs[order] * totals[:, None, None])
             paths = glm_fold_paths(
                 design, Logistic(), coded, weight, folds, alphas, penalties,
-                n_classes=len(classes) if len(classes) > 2 else None, offset=offset, tol=self.tol,
+                n_classes=many, offset=offset, tol=self.tol,
                 max_iter=max(1, self.max_iter), measure=measure,
             )  # fmt: skip
         check_finite_solution(paths.coefs, paths.intercepts)
@@ -240,7 +241,7 @@ class LogisticRegressionCV(LogisticRegression):
             scores = self._scores(X, y, folds, coefs, intercepts, score_params)
         else:
             scores = paths.scores[:, :, back]
-        self._warn(paths)
+        warn_of_folds(type(self).__name__, paths, self.tol, "the largest Cs")
         if self.refit:
             i_C, i_ratio = choose_score(scores.transpose(0, 2, 1), Cs, self.rule)
             C, ratio = Cs[i_C], ratios[i_ratio]
@@ -261,45 +262,18 @@ class LogisticRegressionCV(LogisticRegression):
         self._report(float(C), float(ratio), coefs, scores, paths.n_iters[:, :, back].astype(np.int32))
         return self
 
-    def _by_criterion(self, design, coded, classes, Cs, penalties, offset):
+    def _by_criterion(self, design, coded, n_classes, Cs, penalties, offset):
         """(number of the l1_ratio, of C, coefficients there): the choice on the paths of all rows."""
-        n, p, T = design.total_weight, int((design.sq_norms > 0).sum()), len(classes)
         order = np.argsort(Cs, kind="stable")
-        alphas = 1 / (Cs[order] * n)
-        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
-        values, df, coefs = np.empty((len(penalties), len(Cs))), np.empty((len(penalties), len(Cs))), []
-        for i, penalty in enumerate(penalties):
-            with np.errstate(all="ignore"):
-                if T == 2:
-                    path = solve_glm(design, Logistic(), coded, alphas, penalty, offset=offset, **options)
-                else:
-                    path = solve_multinomial(design, coded, T, alphas, penalty, **options)
-            check_finite_solution(path.coefs, path.intercepts)
-            inner = penalty.scaled(design.scale)
-            each = path.coefs.reshape(len(Cs), -1, design.p)
-            charges = [sum(inner.value(w * design.scale, a) for w in W) for W, a in zip(each, alphas, strict=True)]
-            curvatures = [
-                self._curvatures(design, coded, W, b, offset)
-                for W, b in zip(each, path.intercepts.reshape(len(Cs), -1), strict=True)
-            ]
-            df[i, order] = sum(
-                degrees_of_freedom(design, each[:, t], alphas, penalty, [h[t] for h in curvatures])
-                for t in range(each.shape[1])
-            )
-            values[i, order] = 2 * n * (path.primals - charges)
-            values[i] = information_criterion(values[i], df[i], n, max(p, 1) * each.shape[1], self.rule)
-            coefs.append(path.coefs[np.argsort(order)])
-        self.criterion_, self.df_ = values, df
-        i_C, i_ratio = choose_score(-values.T[None], Cs)
-        return i_ratio, i_C, coefs[i_ratio][i_C]
-
-    def _curvatures(self, design, coded, W, b, offset):
-        """Weighted second derivatives (T, n) in each class's raw prediction; two classes have one."""
-        raw = np.ascontiguousarray(design.X @ W.T + b)
-        if raw.shape[1] > 1:
-            return np.ascontiguousarray(Softmax()(raw, coded, design.weights)[2].T)
-        raw = raw[:, 0] if offset is None else raw[:, 0] + offset
-        return Logistic()(raw, coded, design.weights)[2][None]
+        back = np.argsort(order)
+        alphas = np.tile(1 / (Cs[order] * design.total_weight), (len(penalties), 1))
+        values, df, coefs = criteria(
+            design, Logistic(), coded, alphas, penalties, self.rule, n_classes=n_classes, offset=offset, tol=self.tol,
+            max_iter=max(1, self.max_iter),
+        )  # fmt: skip
+        self.criterion_, self.df_ = values[:, back], df[:, back]
+        i_C, i_ratio = choose_score(-self.criterion_.T[None], Cs)
+        return i_ratio, i_C, coefs[i_ratio][back[i_C]]
 
     def _l1_ratios(self):
         """The ratios to try, the deprecated `penalty` understood."""
@@ -321,13 +295,7 @@ class LogisticRegressionCV(LogisticRegression):
                 ratios = (1.0,) if self.penalty == "l1" else (0.0,)
             elif self.l1_ratios is None or isinstance(self.l1_ratios, str):
                 raise ValueError("penalty='elasticnet' needs l1_ratios, numbers between 0 and 1.")
-        try:
-            ratios = np.asarray(ratios, dtype=np.float64)
-        except (TypeError, ValueError):
-            ratios = np.zeros(0)
-        if ratios.ndim != 1 or not ratios.size or not ((ratios >= 0) & (ratios <= 1)).all():
-            raise ValueError(f"l1_ratios must be one or more numbers between 0 and 1; got l1_ratios={self.l1_ratios}.")
-        return ratios
+        return check_ratios(ratios, "l1_ratios")
 
     def _grid(self):
         if isinstance(self.Cs, Integral):
@@ -337,40 +305,9 @@ class LogisticRegressionCV(LogisticRegression):
             raise ValueError(f"Cs must be a number of values, or one or more positive numbers; got Cs={self.Cs}.")
         return Cs
 
-    def _quick_measure(self, coded, classes, sample_weight, folds):
-        """For scores that follow from the raw predictions, their function for `glm_fold_paths`; else None."""
-        scoring = "accuracy" if self.scoring in (None, "warn") else self.scoring
-        if not isinstance(scoring, str) or scoring not in ("accuracy", "neg_log_loss"):
-            return None
-        numbers = coded.astype(np.intp)
-
-        def measure(k, raw):
-            test = folds[k][1]
-            y, weight = numbers[test], None if sample_weight is None else sample_weight[test]
-            if scoring == "accuracy":
-                predicted = raw > 0 if len(classes) == 2 else raw.argmax(axis=-1)
-                return np.average(predicted == y, axis=1, weights=weight)
-            if len(classes) == 2:
-                proba = Logistic().predict(np.where(y == 1, raw, -raw))
-            else:
-                proba = np.take_along_axis(Softmax().predict(raw), y[None, :, None], axis=-1)[..., 0]
-            eps = np.finfo(np.float64).eps  # scikit-learn's way to stay finite
-            return np.average(np.log(np.clip(proba, eps, 1 - eps)), axis=1, weights=weight)
-
-        return measure
-
     def _scores(self, X, y, folds, coefs, intercepts, score_params):
         """What any scorer says of each fold's models, one by one."""
-        scorer = self._get_scorer()
-        known = inspect.signature(scorer._score_func).parameters if hasattr(scorer, "_score_func") else {}
-        if "labels" in known:  # a fold may lack some
-            extra = {"pos_label": self.classes_[-1]} if len(self.classes_) == 2 and "pos_label" in known else {}
-            scorer = make_scorer(
-                scorer._score_func,
-                greater_is_better=scorer._sign == 1,
-                response_method=scorer._response_method,
-                **{"labels": self.classes_, **extra, **scorer._kwargs},
-            )
+        scorer = with_labels(self._get_scorer(), self.classes_)
         model = LogisticRegression(fit_intercept=self.fit_intercept)
         model.n_features_in_ = X.shape[1]
         rows = X.tocsr() if hasattr(X, "tocsr") else X
@@ -382,19 +319,6 @@ class LogisticRegressionCV(LogisticRegression):
                 model._set_coef(coefs[k, i, j], intercepts[k, i, j], self.classes_, np.float64)
                 scores[k, i, j] = scorer(model, rows[test], y[test], **given)
         return scores
-
-    def _warn(self, paths):
-        failed = np.sum(~paths.converged)
-        if failed:
-            worst = float((paths.dual_gaps / paths.nulls[:, None, None]).max())
-            warnings.warn(
-                f"{type(self).__name__}: {failed} of {paths.converged.size} fits of folds did not converge: relative "
-                f"duality gap up to {worst:.1e} after at most {paths.n_iters.max()} iterations, tol={self.tol:g}. "
-                "Increase max_iter or tol, put the features on one scale (standardize=True), or leave out the largest "
-                "Cs.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
 
     def _report(self, C, ratio, coefs, scores, n_iter):
         """Set the attributes of the search, in the old shapes or the new."""

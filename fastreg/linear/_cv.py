@@ -3,17 +3,17 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.model_selection import check_cv
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _raise_for_params, process_routing
+from sklearn.utils.metadata_routing import _raise_for_params
 
 from fastreg._linear_model import coef_dtype
-from fastreg._validation import check_alphas, check_finite_solution, check_fit_data, check_params
+from fastreg._validation import check_alphas, check_finite_solution, check_fit_data, check_params, check_ratios
 from fastreg.linear._base import SparseLinearRegressor
 from fastreg.linear.paths import NO_AUTOMATIC_GRID
 from fastreg.model_selection import (
     CRITERIA,
+    SplitterRouting,
     choose_alpha,
     cross_validate_path,
     degrees_of_freedom,
@@ -49,7 +49,7 @@ SINGLE_TARGET_CONSTRAINTS = {
 L1_RATIO_CONSTRAINTS = {"l1_ratio": [Interval(Real, 0, 1, closed="both"), "array-like"]}
 
 
-class PathCV(SparseLinearRegressor):
+class PathCV(SplitterRouting, SparseLinearRegressor):
     """Chooses alpha by cross-validation along a path."""
 
     _multitask = False
@@ -83,7 +83,7 @@ class PathCV(SparseLinearRegressor):
         y = self._check_targets(y)
         n_features = X.shape[1]
         factor, lower, upper = self._bounds(n_features)
-        ratios = self._l1_ratios()
+        ratios = check_ratios(getattr(self, "l1_ratio", 1.0))
         folds = None
         if self.rule not in CRITERIA:
             split_params = self._split_params(sample_weight, params)
@@ -156,12 +156,6 @@ class PathCV(SparseLinearRegressor):
             raise ValueError(f"For multi-task outputs, use MultiTask{name}")
         return column_or_1d(y, warn=True)
 
-    def _l1_ratios(self):
-        ratios = np.atleast_1d(np.asarray(getattr(self, "l1_ratio", 1.0), dtype=np.float64))
-        if ratios.ndim != 1 or ratios.size == 0 or not ((ratios >= 0) & (ratios <= 1)).all():
-            raise ValueError("l1_ratio must be one or more numbers between 0 and 1.")
-        return ratios
-
     def _grids(self, design, y, ratios, lasso_penalty):
         """Return the alphas, decreasing, of shape (n_l1_ratios, n_alphas)."""
         if not isinstance(self.alphas, Integral):
@@ -175,28 +169,6 @@ class PathCV(SparseLinearRegressor):
         check_finite_solution(grid)
         # the smallest alpha with all coefficients zero is the lasso's divided by l1_ratio
         return grid / ratios[:, None]
-
-    def _split_params(self, sample_weight, params):
-        if not params and sample_weight is None:
-            return {}
-        from sklearn import get_config
-
-        if not get_config()["enable_metadata_routing"]:
-            return {}
-        return process_routing(self, "fit", sample_weight=sample_weight, **params).splitter.split
-
-    def get_metadata_routing(self):
-        """Describe where `fit` sends metadata: sample_weight here, the rest to the splitter.
-
-        Returns
-        -------
-        sklearn.utils.metadata_routing.MetadataRouter
-        """
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
-        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

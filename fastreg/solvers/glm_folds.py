@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..design import Design
-from .glm_path import Trail, _inner, follow_side_by_side, follow_together
+from .glm_path import Trail, _inner, _solver, follow_side_by_side, follow_together
 from .multinomial import Multinomial
-from .prox_newton import ProxNewton, is_small
+from .prox_newton import is_small
 from .ridge_glm import shares_steps
 
 
@@ -53,7 +53,7 @@ def glm_fold_paths(
         Row numbers. A row that is twice in ``train`` counts twice.
     alphas : ndarray that broadcasts to (F, L, K)
         Decreasing along the last axis.
-    penalties : list of L FeatureL1L2
+    penalties : list of L FeatureL1L2, or any for `solve_glm` (multinomial: FeatureL1L2)
         In the units of X.
     n_classes : int, optional
         Multinomial models for class numbers y; their loss is the softmax loss, whatever ``loss`` says.
@@ -87,14 +87,15 @@ def glm_fold_paths(
         if n_classes:
             part.scale  # noqa: B018  the statistics are there from here on
             return Multinomial(part, y, n_classes, penalty.scaled(part.scale))
-        return ProxNewton(part, loss, y, _inner(penalty, part), offset)
+        return _solver(penalty)(part, loss, y, _inner(penalty, part), offset)
 
     paths, scores = [[] for _ in folds], np.empty(alphas.shape)
     for i, penalty in enumerate(penalties):
         grids = alphas[:, i]
-        if not n_classes and (is_small(design) or shares_steps(design, loss, penalty)):
+        small = is_small(design) and not penalty.composite
+        if not n_classes and (small or shares_steps(design, loss, penalty)):
             trails = [Trail(start(part, penalty), test) for part, test in zip(parts, tests, strict=True)]
-            follow = follow_side_by_side if is_small(design) else follow_together
+            follow = follow_side_by_side if small else follow_together
             follow(trails, grids, tol, max_iter)
         else:  # one after another: only one fold's working set has to be held
             trails = (
