@@ -25,13 +25,15 @@ cdef bint interrupted() noexcept nogil
 cdef bint look(double *looked) noexcept nogil
 cdef bint stopped() noexcept nogil
 cdef int raise_if_interrupted() except -1
+cdef double now() noexcept nogil
 
+cdef class Pace:
+    cdef double one             # seconds that one thread takes for an amount of 1; 0: not known yet
+    cdef double unit, largest   # and for the largest piece
+    cdef double credit          # seconds
+    cdef double unchecked, check
+    cdef int state
 
-# Which of one thread and all of them does a repeated piece of work sooner; all 0 at first. Seconds of the last times.
-cdef struct Pace:
-    double one, many, started
-    bint alone
-    Py_ssize_t wait, left
-
-cdef int pick(Pace *pace, int threads) noexcept nogil
-cdef void done(Pace *pace, double amount) noexcept nogil
+    cpdef int pick(self, int threads) noexcept nogil
+    cpdef double patience(self, double amount) noexcept nogil
+    cpdef void done(self, double amount, double seconds) noexcept nogil

@@ -9,8 +9,10 @@ After a fork the child runs on one thread, because libgomp's pool does not survi
 import os
 from contextlib import nullcontext
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
+from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -47,12 +49,19 @@ cdef extern from *:
     #include <windows.h>
     #define fr_nap() Sleep(1)
     #define fr_yield() SwitchToThread()
-    static double fr_now(void) { return 1e-3 * GetTickCount64(); }
+    #define fr_doze() Sleep(1)
+    static double fr_now(void)
+    {
+        LARGE_INTEGER ticks, second;
+        QueryPerformanceCounter(&ticks);
+        QueryPerformanceFrequency(&second);
+        return (double)ticks.QuadPart / second.QuadPart;
+    }
     #else
     #include <unistd.h>
     #define fr_nap() usleep(1000)
-    #include <sched.h>
     #define fr_yield() sched_yield()
+    #define fr_doze() usleep(50)
     #include <time.h>
     static double fr_now(void)
     {
@@ -70,6 +79,7 @@ cdef extern from *:
     bint fr_swap(long long *p, long long old, long long new_) nogil
     void fr_pause() nogil
     void fr_yield() nogil
+    void fr_doze() nogil
     void fr_nap() nogil
     double fr_now() nogil
 
@@ -83,6 +93,11 @@ cdef enum:
     CLAIMS_APART = 16           # a pair of cache lines
     TASK_BITS = 24
 cdef double POLL = 0.05             # seconds between looks for Ctrl-C
+cdef enum:
+    ALL, ALONE, CHECK           # what Pace does
+# Of Pace: what one thread earns in a second; what all threads may save up and owe, in pieces (and seconds); pieces
+# until what one thread takes is checked.
+cdef double EARNED = 1.0 / 64, MOST_CREDIT = 2, LEAST_CREDIT = 0.01, MOST_DEBT = 32, CHECK_AFTER = 64
 cdef int _forked = 0
 cdef int _stop = 0
 cdef object _error = None
@@ -108,7 +123,7 @@ cdef int num_threads(double work) noexcept nogil:
 cdef struct Pool:
     task_t run
     void *context
-    Py_ssize_t n_tasks, claimed, done
+    Py_ssize_t n_tasks, claimed, done, left
 
 
 cdef void serve(Pool *pool, int thread) noexcept nogil:
@@ -133,18 +148,36 @@ cdef void serve(Pool *pool, int thread) noexcept nogil:
             fr_nap()
             if waits % 64 == 0:
                 interrupted()
+    if thread > 0:
+        fr_add(&pool.left, 1)
 
 
 cdef void parallel_for(task_t run, void *context, Py_ssize_t n_tasks, int n_threads) noexcept nogil:
     """Run the tasks, each when a thread comes free; after Ctrl-C the rest are skipped (see raise_if_interrupted)."""
     cdef Pool pool
     cdef int thread
-    pool.run, pool.context, pool.n_tasks, pool.claimed, pool.done = run, context, n_tasks, 0, 0
+    pool.run, pool.context, pool.n_tasks, pool.claimed, pool.done, pool.left = run, context, n_tasks, 0, 0, 0
     if n_threads <= 1 or n_tasks <= 1:
         serve(&pool, 0)
         return
     for thread in prange(n_threads, schedule="static", chunksize=1, num_threads=n_threads):
         serve(&pool, thread)
+        if thread == 0:
+            # OpenMP's own barrier would spin for milliseconds, on the core that a thread waits for on a busy machine
+            wait(&pool.left, n_threads - 1)
+
+
+cdef void wait(Py_ssize_t *count, Py_ssize_t due) noexcept nogil:
+    """Until the others have counted so far: at first on the alert, then asleep, so that they may have this core."""
+    cdef Py_ssize_t waits = 0
+    while fr_get(count) < due:
+        waits += 1
+        if waits < MEET:
+            fr_pause()
+        elif waits < 2 * MEET:
+            fr_yield()
+        else:
+            fr_doze()
 
 
 cdef class Team:
@@ -174,7 +207,7 @@ cdef class Team:
     cdef void phase(self, Member *member, task_t run, void *context, const Py_ssize_t *first,
                     int thread) noexcept nogil:
         """The next phase: tasks first[i]..first[i + 1] are the share of member i."""
-        cdef Py_ssize_t task, ran = 0, waits = 0
+        cdef Py_ssize_t task, ran = 0
         cdef int i
         member.phase += 1
         member.due += first[self.n_threads]
@@ -188,12 +221,7 @@ cdef class Team:
                 ran += 1
         if ran:
             fr_add(&self.done, ran)
-        while fr_get(&self.done) < member.due:
-            waits += 1
-            if waits < MEET:
-                fr_pause()
-            else:
-                fr_yield()
+        wait(&self.done, member.due)
 
 
 cdef Py_ssize_t claim(long long *place, long long phase, Py_ssize_t count) noexcept nogil:
@@ -239,6 +267,11 @@ cdef bint look(double *looked) noexcept nogil:
     return _stop
 
 
+cdef double now() noexcept nogil:
+    """Seconds, of a clock that is never put back."""
+    return fr_now()
+
+
 cdef bint stopped() noexcept nogil:
     """Whether Ctrl-C has been seen."""
     return _stop
@@ -270,39 +303,59 @@ def serial_blas(double work, Py_ssize_t order):
     return _controller.limit(limits=1, user_api="blas")
 
 
-cdef int pick(Pace *pace, int threads) noexcept nogil:
-    """Threads for the next piece of a repeated work whose result doesn't depend on them; call done() after it.
+@cython.final
+cdef class Pace:
+    """Whether one thread or all of them do the next piece of a repeated work, whose result doesn't depend on it.
 
-    On a busy machine a thread that waits for its turn holds up the others at every loop. So both ways are timed, the
-    quicker one is taken, and while that is a single thread, all are tried again at growing intervals.
+    On a busy machine a thread that waits for its turn holds up the others, now and then and for long: it is the sum of
+    the times that counts, not what most pieces take. So all threads work on credit. A piece that they do sooner than
+    one thread would earns the difference, one that takes them longer costs it. Where nothing is left one thread goes on
+    alone, and earns a share of its time, until that would pay for a piece that takes twice as long. So whatever the
+    machine does, the work takes longer than on one thread by no more than that share, and a few pieces.
+
+    What one thread takes is the mean of its last times, or less where a piece that it did alone as a check says so.
     """
-    if threads > 1:
-        if pace.many == 0:
-            pace.alone, pace.wait, pace.left = False, 4, 4
-        elif pace.one == 0:
-            pace.alone = True
-        else:
-            pace.alone = pace.one < pace.many
-            if pace.alone:
-                pace.left -= 1
-                if pace.left <= 0:
-                    pace.alone = False
-                    pace.wait = min(2 * pace.wait, 1024)
-                    pace.left = pace.wait
-        pace.started = fr_now()
-    return 1 if pace.alone else threads
 
+    def __cinit__(self):
+        self.state, self.check = CHECK, CHECK_AFTER
 
-cdef void done(Pace *pace, double amount) noexcept nogil:
-    """The piece of work was so large; what counts is the time for one of size 1."""
-    cdef double took
-    if pace.started > 0:
-        took = (fr_now() - pace.started) / amount
-        if pace.alone:
-            pace.one = took if pace.one == 0 else 0.5 * (pace.one + took)
+    cpdef int pick(self, int threads) noexcept nogil:
+        """Threads for the next piece; call done() after it."""
+        if threads <= 1:
+            self.state = ALONE
+        elif self.one == 0:
+            self.state = CHECK
+        elif self.state == ALONE:
+            if self.credit >= self.unit:
+                self.state = ALL
+        elif self.credit < 0:
+            self.state = ALONE
+        elif self.state == CHECK:
+            self.state = ALL
+        elif self.unchecked > self.check * self.unit:
+            self.state = CHECK
+        return threads if self.state == ALL else 1
+
+    cpdef double patience(self, double amount) noexcept nogil:
+        """Seconds after which a piece of that size should be cut short."""
+        return self.one * amount + self.credit if self.state == ALL else INFINITY
+
+    cpdef void done(self, double amount, double seconds) noexcept nogil:
+        """The piece was so large, in any unit, and took so long."""
+        cdef double each = seconds / amount
+        if self.state == ALL:
+            self.credit = max(-MOST_DEBT * self.unit, min(self.credit + self.one * amount - seconds,
+                                                          max(MOST_CREDIT * self.unit, LEAST_CREDIT)))
+            self.unchecked += seconds
+        elif self.one == 0:
+            self.one, self.credit = each, 0.5 * seconds
+        elif self.state == CHECK:
+            self.one, self.unchecked, self.check = min(self.one, each), 0, 2 * self.check
         else:
-            # Where all are tried again, what they took the last time is old.
-            pace.many = took if pace.many == 0 or pace.many > pace.one > 0 else 0.5 * (pace.many + took)
+            self.one += (each - self.one) / 8
+            self.credit += EARNED * seconds
+        self.largest = max(self.largest, amount)
+        self.unit = self.one * self.largest
 
 
 def get_num_threads():

@@ -122,7 +122,7 @@ class PlainTrainer:
         self.decay, self.t, self.state = decoupled_decay, 0, [{} for _ in self.penalties]
 
     def epoch(self, X, Y, sample_weight, order, batch_size, lr, dropout_seed=0):
-        total = weight = 0.0
+        total = 0.0
         for k, start in enumerate(range(0, len(order), batch_size)):
             rows = order[start : start + batch_size]
             s = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
@@ -136,5 +136,5 @@ class PlainTrainer:
             for i, (w, g) in enumerate(zip(self.net.weights + self.net.biases, gradients)):
                 decayed = w * (1 - rate * self.decay) if i < len(gW) else w
                 w[...] = self.optimizer.step(decayed, g, self.state[i], rate, self.t, self.penalties[i])
-            total, weight = total + loss * s.sum(), weight + s.sum()
-        return total / weight
+            total += loss * len(rows)  # as scikit-learn counts batches, whatever their rows weigh
+        return total / len(order)

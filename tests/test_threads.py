@@ -12,7 +12,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from fastreg import MultiTaskLasso
-from fastreg._threads import get_num_threads
+from fastreg._threads import Pace, get_num_threads
 from fastreg.design import Design
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import cv_errors, solve_path
@@ -98,6 +98,66 @@ def test_threads_change_roundings_only(what):
         with threadpool_limits(threads):
             results.append(SAME[what]())
     np.testing.assert_allclose(*results, rtol=1e-6, atol=1e-9 * np.abs(results[0]).max())
+
+
+# ---------------------------------------------------------------------------------------------------------
+# one thread or all of them
+
+
+def paced(n, one, many):
+    """(seconds that n pieces take as Pace chooses, on one thread, on two); one(i), many(i): seconds of piece i."""
+    pace, total = Pace(), 0.0
+    for i in range(n):
+        seconds = many(i) if pace.pick(2) == 2 else one(i)
+        pace.done(3.0, seconds)
+        total += seconds
+    return total, sum(map(one, range(n))), sum(map(many, range(n)))
+
+
+@pytest.mark.parametrize("n", [200, 5000])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+@pytest.mark.parametrize("piece", [2e-4, 2e-3, 0.05])
+def test_two_threads_beside_another_process(n, share, piece):
+    """Where one piece in a few waits for its turn and the rest are quick: not slower than on one thread."""
+    rng = np.random.default_rng(0)
+    waits = np.where(rng.random(n) < share, 4 * piece * rng.random(n), 0)
+    total, one, many = paced(n, lambda i: piece, lambda i: 0.55 * piece + waits[i])
+    assert total <= 1.02 * min(one, max(many, 0.9 * one)) + max(8 * piece, 0.012)
+
+
+@pytest.mark.parametrize("slower", [1.02, 1.2, 3.0, 15.0])
+def test_work_too_small_for_two_threads(slower):
+    n = 2000
+    total, one, _ = paced(n, lambda i: 1e-3, lambda i: slower * 1e-3)
+    assert total <= 1.02 * one + 2 * slower * 1e-3
+
+
+def test_a_quiet_machine_has_two_threads():
+    total, _, many = paced(400, lambda i: 2e-3, lambda i: 1.1e-3)
+    assert total <= 1.015 * many
+    # a hiccup now and then is no reason to leave them
+    total, _, many = paced(400, lambda i: 2e-3, lambda i: 5e-3 if i % 40 == 20 else 1.1e-3)
+    assert total <= 1.05 * many
+
+
+def test_what_one_thread_takes_is_found_out_again():
+    """It was disturbed when it was timed, or the processor has slowed down since."""
+    total, one, _ = paced(2000, lambda i: 4e-3 if i == 0 else 2e-3, lambda i: 3e-3)
+    assert total <= 1.1 * one
+    total, _, many = paced(4000, lambda i: 2e-3 * (1 + (i > 300)), lambda i: 1.2e-3 * (1 + (i > 300)))
+    assert total <= 1.05 * many
+
+
+def test_a_piece_is_cut_short_when_the_credit_is_used_up():
+    pace = Pace()
+    assert pace.pick(2) == 1
+    assert pace.patience(10) == np.inf
+    pace.done(10, 1.0)
+    assert pace.pick(2) == 2
+    assert pace.patience(10) == 1.5
+    pace.done(2, 1.7)
+    assert pace.pick(2) == 1
+    assert pace.pick(1) == 1
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -69,7 +69,8 @@ ATTRIBUTES = """coefs_ : list of ndarray of shape (n_in, n_out)
     intercepts_ : list of ndarray of shape (n_out,)
     loss_ : float
         Objective of the last epoch: mean (weighted) loss while training, and the penalties after it. As in
-        scikit-learn the squared loss is averaged over targets here, though the gradient is that of their sum.
+        scikit-learn the squared loss is averaged over targets here, though the gradient is that of their sum, and
+        batches count by their rows, whatever these weigh.
     best_loss_ : float or None
         The least of them; None with early stopping.
     loss_curve_ : list of float

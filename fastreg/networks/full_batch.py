@@ -17,6 +17,8 @@ from fastreg.penalties import Bounds, NonNegative
 
 __all__ = ["FullBatch", "minimise", "residual"]
 
+STANDSTILL = 100  # proximal steps without a lower objective, up to rounding, before the search ends
+
 
 @dataclass(frozen=True)
 class FullBatch:
@@ -192,6 +194,7 @@ def _proximal_gradient(arrays, penalties, loss_and_gradient, tol, max_iter, max_
     def charge(x):
         return sum(p.value(w) for w, p in zip(layers(x), penalties, strict=True) if p is not None)
 
+    rounding = 4 * np.finfo(arrays[0].dtype).eps  # what a value may be off by, as a share of it
     x = prox(_pack(arrays), 1e-12)  # inside of bounds
     try:
         loss, slope = loss_and_gradient(x)
@@ -201,7 +204,8 @@ def _proximal_gradient(arrays, penalties, loss_and_gradient, tol, max_iter, max_
     best, n_fun, step, momentum = loss + charge(x), 1, 1.0, 1.0
     y, loss_y, slope_y = x, loss, slope
     n_iter, accepted, ends, interrupted = 0, 0, False, False
-    while n_iter < max_iter and n_fun < max_fun and not ends:
+    least, stands = np.inf, 0  # the objective when progress was last seen, and iterations since
+    while n_iter < max_iter and n_fun < max_fun and not ends and stands < STANDSTILL:
         try:
             n_iter += 1
             while True:
@@ -210,12 +214,12 @@ def _proximal_gradient(arrays, penalties, loss_and_gradient, tol, max_iter, max_
                 loss, slope = loss_and_gradient(new)
                 n_fun += 1
                 # the loss lies below its quadratic model, up to rounding
-                room = 1e-12 * (abs(loss) + abs(loss_y))
+                room = rounding * (abs(loss) + abs(loss_y))
                 if loss <= loss_y + slope_y @ move + move @ move / (2 * step) + room or step < 1e-20:
                     break
                 step /= 2
             value = loss + charge(new)
-            if value > best and y is not x:  # overshot: again from x, without momentum
+            if value > best + rounding * abs(best) and y is not x:  # overshot: again from x, without momentum
                 y, momentum = x, 1.0
                 loss_y, slope_y = loss_and_gradient(x)
                 n_fun += 1
@@ -224,6 +228,9 @@ def _proximal_gradient(arrays, penalties, loss_and_gradient, tol, max_iter, max_
             ahead = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
             y = new + (momentum - 1) / ahead * (new - x)
             x, best, momentum, accepted = new, min(best, value), ahead, n_iter
+            stands += 1
+            if best < least - rounding * abs(least) or least == np.inf:
+                least, stands = best, 0
             if not ends:
                 loss_y, slope_y = loss_and_gradient(y)
                 n_fun += 1
@@ -234,5 +241,7 @@ def _proximal_gradient(arrays, penalties, loss_and_gradient, tol, max_iter, max_
     _unpack(arrays, x)
     if interrupted:
         return FullBatch(float(best), accepted, False, "interrupted", True)
+    if not ends and stands >= STANDSTILL:
+        return FullBatch(float(best), n_iter, True, "the objective stands still, as far as rounding tells")
     message = "the proximal gradient is small" if ends else "too many iterations"
     return FullBatch(float(best), n_iter, bool(ends), message)

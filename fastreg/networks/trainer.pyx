@@ -10,14 +10,14 @@ is added up in an arena of its own.
 import numpy as np
 
 cimport numpy as cnp
-from libc.math cimport isfinite, sqrt
+from libc.math cimport INFINITY, isfinite, sqrt
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from fastreg._simd.dispatch cimport fr_dropout, fr_update
 from fastreg._threads cimport (
-    Member, Pace, Team, done, interrupted, num_threads, parallel_for, pick, raise_if_interrupted,
+    Member, Pace, Team, interrupted, now, num_threads, parallel_for, raise_if_interrupted,
 )
 from fastreg.networks.chain cimport (
     Chain, Layer, Source, Spaces, address, aligned, padded, products, weigh,
@@ -55,13 +55,15 @@ cdef struct Run:
     Py_ssize_t at, rows, n_pieces       # where the run begins, rows of a piece
     Py_ssize_t t                        # steps so far
     double total                        # weight of the batch at hand
+    double until                        # when it is cut short: see Pace
     double values[MOST_PIECES]          # loss of each piece
     double totals[MOST_PIECES]          # weight of its batch
+    bint last[MOST_PIECES]              # whether the run ends with it before its time
 
 
 # A member's place in a run.
 cdef struct Stand:
-    const Run *run
+    Run *run
     Py_ssize_t at, t
 
 
@@ -214,7 +216,7 @@ cdef class Trainer:
         Returns
         -------
         float
-            Mean weighted loss of the rows, each as its batch found it; without penalties.
+            Mean of the batches' weighted losses, each counted by its rows, as in scikit-learn; without penalties.
 
         Raises
         ------
@@ -245,7 +247,7 @@ cdef class Trainer:
         key = (rows, K, batch_elements(X, numbers, batch_size, rows), threads)
         if self.spaces_for != key:
             self.spaces, self.passes, self.spaces_for = Spaces(1), Passes(), key
-            memset(&self.pace, 0, sizeof(Pace))
+            self.pace = Pace()
             self.spaces.lay_out(c, rows, K, key[2], True, threads, NULL)
             self.passes.make_room(c, self.spaces.space, self.net.loss, threads)
             self.alone, self.team = Team(1), Team(threads)
@@ -298,8 +300,8 @@ cdef class Trainer:
         """All batches; 0: interrupted, or the loss is not finite."""
         cdef const Chain *c = &self.chain
         cdef fr_update *updates = self.updates if run.whole else self.sums
-        cdef Py_ssize_t i, left, most
-        cdef double sum_loss = 0, everything = 0
+        cdef Py_ssize_t i, left, most, at, batch, n_rows = 0
+        cdef double sum_loss = 0, started
         cdef int members
         for i in range(c.n_layers - 1):
             run.dropping = run.dropping or self.drops[i].rate > 0
@@ -309,10 +311,14 @@ cdef class Trainer:
             left = min(run.n - run.at, run.batch_size - run.at % run.batch_size)
             run.rows, run.n_pieces = min(run.most, left), 1
             if run.rows == run.batch_size:
-                run.n_pieces = min(most, (run.n - run.at) // run.batch_size)
+                run.n_pieces = (run.n - run.at) // run.batch_size
             elif run.rows == run.most:
-                run.n_pieces = min(most, left // run.most)
-            members = pick(&self.pace, threads) if run.rows == run.most else 1
+                run.n_pieces = left // run.most
+            run.n_pieces = evenly(run.n_pieces, most)
+            members = self.pace.pick(threads) if run.rows == run.most else 1
+            started = now()
+            run.until = started + self.pace.patience(run.n_pieces) if members > 1 else INFINITY
+            memset(run.last, 0, run.n_pieces * sizeof(bint))
             self.passes.plan(run.rows, True, self.drops if run.dropping else NULL, updates, updates + c.n_layers,
                              members)
             if members > 1:
@@ -322,21 +328,27 @@ cdef class Trainer:
                 self.alone.begin()
                 run.team = <void *>self.alone
             parallel_for(member_task, run, members, members)
+            for i in range(run.n_pieces):
+                if run.last[i]:
+                    run.n_pieces = i + 1
+                    break
             if run.rows == run.most:
-                done(&self.pace, run.n_pieces)
+                self.pace.done(run.n_pieces, now() - started)
             if interrupted():
                 return 0
             for i in range(run.n_pieces):
                 if run.totals[i] > 0:
                     if not isfinite(run.values[i]):
                         return 0
-                    sum_loss += run.values[i] * run.totals[i]
-                    if (run.at + i * run.rows) % run.batch_size == 0:
-                        everything += run.totals[i]
+                    at = run.at + i * run.rows
+                    batch = min(run.batch_size, run.n - at + at % run.batch_size)
+                    sum_loss += run.values[i] * batch
+                    if at % run.batch_size == 0:
+                        n_rows += batch
                         self.t += 1
             run.t, run.total = self.t, run.totals[run.n_pieces - 1]
             run.at += run.n_pieces * run.rows
-        mean[0] = sum_loss / everything if everything > 0 else 0
+        mean[0] = sum_loss / n_rows if n_rows > 0 else 0
         return 1
 
     cdef void _member(self, Run *run, Team team, int thread) noexcept nogil:
@@ -367,10 +379,12 @@ cdef class Trainer:
                 if stand.at + run.rows == end and (not run.whole or self.apart_bytes > 0):
                     team.phase(&me, finish_task, &stand, team.single, thread)
             stand.at += run.rows
+            if run.last[i]:
+                break
 
     cdef void _prepare(self, const Stand *stand) noexcept nogil:
         """The numbers of the batch's step."""
-        cdef const Run *run = stand.run
+        cdef Run *run = stand.run
         cdef Py_ssize_t which, L = self.chain.n_layers, batch = stand.at // run.batch_size
         cdef fr_update *first = &self.updates[0]
         self.optimizer.prepare(self.chain.net, first, run.rates[batch], stand.t)
@@ -379,6 +393,8 @@ cdef class Trainer:
             self.updates[which].decay = run.rates[batch] * self.decay if which < L else 0
         if not run.whole and stand.at % run.batch_size == 0:
             memset(self.gradient_at, 0, self.chain.size * self.chain.item)
+        # told to all members by the end of the phase, and for each piece once
+        run.last[(stand.at - run.at) // run.rows] = now() > run.until
 
     cdef void _draw(self, uint64_t seed, Py_ssize_t piece) noexcept nogil:
         """Keys of the dropout masks of a piece of a batch, by SplitMix64 (Steele, Lea and Flood, 2014)."""
@@ -447,6 +463,12 @@ cdef class Trainer:
                         look_less[float](self._length(which), <float *>u.w, <float *>z, u.momentum, <float *>u.m)
                     else:
                         look_less[double](self._length(which), <double *>u.w, <double *>z, u.momentum, <double *>u.m)
+
+
+cdef Py_ssize_t evenly(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
+    """How many at a time, where n are taken in as few turns as ``most`` allows."""
+    cdef Py_ssize_t turns = (n + most - 1) // most
+    return (n + turns - 1) // turns
 
 
 cdef void take_numbers(fr_update *u, const fr_update *first) noexcept nogil:
