@@ -20,6 +20,8 @@ NOTHING = 1e-24  # share of ||y||^2 that is
 
 def nearly_dependent(design, penalty):
     """The columns that are free of charge and bounds, if they are nearly dependent, and few."""
+    if penalty.even:
+        return np.empty(0, dtype=np.intp)
     free = (penalty.factor == 0) & (penalty.lower == -np.inf) & (penalty.upper == np.inf) & (design.sq_norms > 0)
     cols = np.flatnonzero(free)
     if 2 <= len(cols) <= MANY:
