@@ -7,13 +7,14 @@ from scipy import sparse
 from test_glm_solver import LOSSES, data
 
 from fastreg.design import Design
-from fastreg.losses import Logistic, Poisson, Squared
+from fastreg.losses import Huber, Logistic, Poisson, Squared
 from fastreg.penalties import MCP, SCAD, SLOPE, ExpAbs
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.penalties.featurewise import FeatureSeparable
 from fastreg.penalties.groups import FeatureGroups
 from fastreg.penalties.slope import FeatureSorted
 from fastreg.solvers import glm_alpha_grid, group_descent, solve_glm
+from fastreg.solvers.composite_model import Model
 from fastreg.solvers.sweeps import sweep_groups
 
 LABELS = np.array([0, 0, 0, 1, 1, 2, 3, 0, 1, 3, 3, 3])
@@ -287,3 +288,32 @@ def test_visits_minimise_over_a_group(rank, weight):
         wrong = penalty.violation(rows @ (target - A @ w_now), w_now, 1.0).max()
         assert wrong < 1e-9 * (1 + weight)
         assert w_now.any() == (np.linalg.norm(rows @ target) > weight)
+
+
+@pytest.mark.parametrize("name", ["logistic", "squared", "poisson"])
+@pytest.mark.parametrize("kind", ["groups", "sparse groups", "slope"])
+@pytest.mark.parametrize("alpha", [0.0, 1e-300, 1e-20])
+def test_a_penalty_that_is_none(kind, name, alpha):
+    X, y = data(name)
+    path = solve_glm(Design(X), LOSSES[name], y, np.array([alpha]), MAKE[kind](), tol=1e-8)
+    plain = solve_glm(Design(X), LOSSES[name], y, np.array([0.0]), FeatureL1L2(12), tol=1e-8)
+    assert path.converged.all()
+    np.testing.assert_allclose(path.coefs, plain.coefs, atol=1e-4)
+
+
+def test_models_too_ill_conditioned_to_be_solved_cost_little(monkeypatch):
+    """Columns on scales of 24 orders: after the first models few rounds are spent on each."""
+    rounds = [0]
+    solved = Model.solved
+
+    def count(self, gained):
+        rounds[0] += 1
+        return solved(self, gained)
+
+    monkeypatch.setattr(Model, "solved", count)
+    X, y = data("squared", n=12, p=6)
+    X = X * 10.0 ** np.linspace(-12, 12, 6)
+    penalty = MAKE["slope"](6)
+    path = solve_glm(Design(X), Huber(), 1e6 * np.sign(y - y.mean()), np.array([1e-3]), penalty, max_iter=100)
+    assert np.isfinite(path.coefs).all()
+    assert rounds[0] <= 3000

@@ -385,3 +385,14 @@ def test_steps_that_are_shared_on_hard_data():
                 loss, X, y, Design(X).weights, path.coefs[0], path.intercepts[0], FeatureL1L2(70, 0.0), alpha
             )
             assert max(wrong) <= 1e-5 * path.null
+
+
+@pytest.mark.parametrize("p", [12, 80])
+def test_the_gap_is_that_of_the_alpha_asked_for(p):
+    """Where alpha is taken for 0, what it charges belongs to the objective all the same."""
+    X, y = data("poisson", n=200, p=p)
+    for alpha in (1e-19, 1e-30):
+        path = solve_glm(Design(X), Poisson(), y, np.array([alpha]), FeatureL1L2(p, 1.0), tol=1e-8)
+        fitted = objective(Poisson(), X, y, Design(X).weights, path.coefs[0], path.intercepts[0], FeatureL1L2(p), alpha)
+        assert path.primals[0] == pytest.approx(fitted, rel=1e-12)
+        assert path.dual_gaps[0] >= FeatureL1L2(p).value(path.coefs[0], alpha)

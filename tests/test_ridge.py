@@ -391,3 +391,14 @@ def test_a_fit_that_stops_early_warns(monkeypatch):
         ours = Ridge(alpha=1e-3, max_iter=2, tol=1e-10).fit(X, np.arange(100.0))
     assert not ours.converged_
     assert ours.n_iter_.tolist() == [2]
+
+
+@pytest.mark.parametrize("shape", [(3, 20), (20, 3)])
+@pytest.mark.parametrize("alpha", [0.0, 1e-300, 1.0])
+def test_nothing_but_zeros(shape, alpha):
+    """No alpha is too small beside them."""
+    y = np.arange(shape[0], dtype=float)
+    model = Ridge(alpha).fit(np.zeros(shape), y)
+    np.testing.assert_array_equal(model.coef_, 0)
+    assert model.converged_
+    assert model.dual_gap_ <= 1e-20

@@ -7,7 +7,7 @@ import pytest
 from laws import SHAPES, close, data, every_estimator, every_shape, fit, slack
 from scipy import sparse
 
-from fastreg import Lasso
+from fastreg import Lasso, PoissonRegressor, Ridge
 
 
 def strided(X):
@@ -123,3 +123,11 @@ def test_x_is_never_copied_whole(standardize, dtype, order):
     finally:
         tracemalloc.stop()
     assert peak < 0.4 * 8 * X.size
+
+
+def test_a_row_of_coordinates_is_predicted():
+    """SciPy's product of a COO row with a vector is a number."""
+    X, y = np.eye(3), np.array([1.0, 2.0, 4.0])
+    for model in (Ridge(), PoissonRegressor()):
+        model.fit(X, y)
+        np.testing.assert_allclose(model.predict(sparse.coo_array(X[:1])), model.predict(X[:1]))

@@ -6,7 +6,7 @@ from cases import ESTIMATORS, PATH_ESTIMATORS
 from laws import few_rows
 from scipy import sparse
 
-from fastreg import Lasso, LassoCV, _validation
+from fastreg import ElasticNet, Lasso, LassoCV, _validation
 from fastreg.model_selection import make_folds
 
 every_estimator = pytest.mark.parametrize("case", ESTIMATORS, ids=str)
@@ -175,6 +175,37 @@ def test_constant_target(case):
     np.testing.assert_array_equal(fitted.coef_, 0)
     np.testing.assert_allclose(fitted.intercept_, 2.5)
     assert np.all(fitted.converged_)
+
+
+@every_path_estimator
+def test_a_constant_is_constant_whatever_its_mean_is_rounded_to(case):
+    X, y = few_rows(case)
+    weight = np.random.default_rng(1).uniform(0.1, 1, len(X))
+    free = {} if case.multitask else {"penalty_factor": [0, 1, 1, 0]}
+    fitted = case.make(tol=1e-10, **free).fit(X, np.full_like(y, 0.1), sample_weight=weight)
+    np.testing.assert_array_equal(fitted.coef_, 0)
+    assert np.max(fitted.n_iter_) <= 2
+
+
+@pytest.mark.parametrize("case", [case for case in ESTIMATORS if not case.is_classifier], ids=str)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_float32_cannot_hold_is_an_error(case):
+    """Coefficients come back in the type of X; RuntimeWarnings are errors here."""
+    X, y = few_rows(case)
+    with pytest.raises(ValueError, match="too large"):
+        case.make().fit(X.astype(np.float32), 1e60 * y)
+
+
+@pytest.mark.parametrize("alpha", [1e-300, 1e-20])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1 - 1e-6])
+@pytest.mark.parametrize("p", [4, 80])
+def test_an_alpha_lost_in_rounding_is_0(alpha, l1_ratio, p):
+    """Its conjugate of that rounding would be all of the gap."""
+    X, y = few_rows(PATH_ESTIMATORS[0], n=100, p=p)
+    fitted = ElasticNet(alpha, l1_ratio=l1_ratio, tol=1e-8).fit(X, y)
+    least_squares = Lasso(0.0, tol=1e-8).fit(X, y)
+    np.testing.assert_allclose(fitted.coef_, least_squares.coef_, atol=1e-4)
+    assert fitted.converged_ if hasattr(fitted, "converged_") else fitted.dual_gap_ <= 1e-8 * np.var(y)
 
 
 @pytest.mark.parametrize("case", [case for case in PATH_ESTIMATORS if case.is_cv], ids=str)

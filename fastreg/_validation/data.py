@@ -174,7 +174,7 @@ def check_predict_data(estimator, X):
 
     Returns
     -------
-    ndarray, or sparse CSR, CSC or COO
+    ndarray, or sparse CSR or CSC
 
     Raises
     ------
@@ -193,7 +193,7 @@ def check_predict_data(estimator, X):
             if math.isfinite(np.add.reduce(X, None)):
                 return X
     with np.errstate(all="ignore"):
-        return validate_data(estimator, X, accept_sparse=["csr", "csc", "coo"], reset=False)
+        return validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=False)
 
 
 def check_finite_solution(*arrays):

@@ -192,6 +192,7 @@ class Design:
         # the mean was rounded: once more, so that the dual point sums to 0
         extra = self.average(y)
         y -= extra
+        y[np.abs(y) <= EPS * np.abs(mean)] = 0  # what is left of a constant is rounding of its mean
         return y, mean + extra
 
     def average(self, y):

@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from fastreg._linear_model import SparseLinearModel, warn_not_converged
+from fastreg._linear_model import SparseLinearModel, coef_dtype, warn_not_converged
 from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_offset
 from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
@@ -27,6 +27,13 @@ class LinearPredictor(SparseLinearModel):
         design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
         return design, FeatureL1L2(X.shape[1], l1_ratio, *bounds)
 
+    def _set_path(self, path, X):
+        """Coefficients and intercept of a path of one."""
+        dtype = coef_dtype(X)
+        with np.errstate(over="ignore"):  # the certificate refuses infinity
+            self.coef_ = path.dense_coefs()[0].astype(dtype)
+            self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
+
     @staticmethod
     def _endless(path, design, penalty, perfect):
         """Whether a fit could be better without end: ``perfect()``, and twice the coefficients cost nothing more."""
@@ -41,7 +48,7 @@ class LinearPredictor(SparseLinearModel):
     def _certify(self, path, perfect, stacklevel=3):
         """Set the certificate of a path of one; warn where it is short of what was asked for, or has no optimum."""
         gap, n_iter = float(path.dual_gaps[0]), int(path.n_iters[0])
-        check_finite_solution(path.coefs[0], path.intercepts[0], gap)
+        check_finite_solution(self.coef_, np.asarray(self.intercept_), gap)
         self.dual_gap_, self.converged_ = gap, bool(path.converged[0])
         if not self.converged_:
             advice = self._no_end if perfect else None
@@ -96,8 +103,9 @@ class LinearClassifier(LinearPredictor, LinearClassifierMixin):
     def _set_coef(self, coef, intercept, classes, dtype):
         dtype = np.float32 if dtype == np.float32 else np.float64
         self.classes_ = classes
-        self.coef_ = np.atleast_2d(coef).astype(dtype)
-        intercept = np.atleast_1d(intercept).astype(dtype)
+        with np.errstate(over="ignore"):  # the certificate refuses infinity
+            self.coef_ = np.atleast_2d(coef).astype(dtype)
+            intercept = np.atleast_1d(intercept).astype(dtype)
         self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
 
     def _separated(self, path, design, penalty, coded, offset):

@@ -8,7 +8,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._validation import check_bounds, check_fit_data, check_groups, check_offset, check_params
 from fastreg.design import Design
 from fastreg.glm._base import LinearClassifier, LinearPredictor
@@ -189,9 +189,7 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         loss.valid(y)
         design, alpha, penalty = self._penalised(X, sample_weight)
         path = self._solve(design, loss, y, alpha, penalty, offset)
-        dtype = coef_dtype(X)
-        self.coef_ = np.asarray(path.dense_coefs()[0]).astype(dtype)
-        self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
+        self._set_path(path, X)
         self.n_iter_ = self._certify(path, self._perfect(path, design, penalty, loss, y))
         return self
 

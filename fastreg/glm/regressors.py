@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._validation import check_fit_data, check_offset, check_params, check_sample_weight
 from fastreg.glm._base import LinearPredictor
 from fastreg.losses import Gamma, Poisson, Squared, Tweedie
@@ -120,9 +120,7 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
                 design, loss, y, np.array([self.alpha]), penalty, offset=offset, tol=self.tol,
                 max_iter=self.max_iter, coef_init=self._start((X.shape[1],), penalty),
             )  # fmt: skip
-        dtype = coef_dtype(X)
-        self.coef_ = path.coefs[0].astype(dtype)
-        self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
+        self._set_path(path, X)
         self.n_iter_ = self._certify(path, self._perfect(path, design, penalty, loss, y))
         return self
 

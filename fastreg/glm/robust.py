@@ -8,7 +8,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._validation import check_fit_data, check_offset, check_params
 from fastreg.glm._base import LinearPredictor
 from fastreg.solvers import solve_huber, solve_quantile
@@ -26,9 +26,7 @@ class RobustRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
 
     def _set(self, path, X):
         """Set coefficients and certificate."""
-        dtype = coef_dtype(X)
-        self.coef_ = path.coefs[0].astype(dtype)
-        self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
+        self._set_path(path, X)
         self.n_iter_ = self._certify(path, False)
 
     def predict(self, X):

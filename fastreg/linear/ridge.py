@@ -160,12 +160,13 @@ def fit_ridge(estimator, X, y, sample_weight):
 def set_fitted(estimator, X, y, result):
     """Set `coef_` and its company from a `RidgeResult`, and warn if it did not converge."""
     coef, intercept, gap = result.coef, result.intercept, result.dual_gap
+    with np.errstate(over="ignore"):  # of float32
+        coef, intercept = coef.astype(coef_dtype(X), copy=False), intercept.astype(coef_dtype(X))
     check_finite_solution(coef, intercept, gap)
-    dtype = coef_dtype(X)
     if y.ndim == 2 and y.shape[1] == 1:  # scikit-learn's shapes
         coef, gap = coef[0], gap.item()
-    estimator.coef_ = coef.astype(dtype, copy=False)
-    estimator.intercept_ = intercept.astype(dtype) if estimator.fit_intercept else 0.0
+    estimator.coef_ = coef
+    estimator.intercept_ = intercept if estimator.fit_intercept else 0.0
     estimator.dual_gap_ = gap
     estimator.n_iter_ = None if result.n_iter is None else np.atleast_1d(result.n_iter)
     estimator.converged_ = result.converged

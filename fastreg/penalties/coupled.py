@@ -23,11 +23,11 @@ class CoupledPenalty:
 
     def dual_charge(self, v, coef, alpha, rounding):
         """(scale, charge, extra): see ``features.dual_charge``; there is no charge at a feasible point."""
-        free = self.factor == 0
+        free = (self.factor == 0) | (alpha == 0)
         extra = 0.0
         if free.any():
             if (np.abs(v[free]) > rounding[free]).any():
                 return 0.0, 0.0, 0.0
             extra = float(np.abs(v[free]) @ np.abs(coef[free]))
-        top = self.alpha_max(v)
+        top = 0.0 if alpha == 0 else self.alpha_max(v)
         return (1.0 if top <= alpha else alpha / top), 0.0, extra

@@ -156,6 +156,20 @@ class FeatureL1L2:
         return 0.0 if not score.size else float(score.max()) / max(self.l1_ratio, 1e-3)
 
 
+def felt(penalty, alpha, sq_norms, size, target):
+    """Alpha (one, or an array), or 0 where no column feels it.
+
+    Correlations with a residual of norm ``size`` are rounded; squared and divided by l2 that would be more than a gap
+    of ``target``. What bounds the problem without a penalty bounds it with one.
+    """
+    least = float(sq_norms.min(where=sq_norms > 0, initial=np.inf))
+    if size == 0 or least == np.inf:
+        return alpha
+    most = alpha * penalty.factor.max(initial=0.0)
+    l1, l2 = most * penalty.l1_ratio, most * (1 - penalty.l1_ratio)
+    return alpha * ((l1 > 1e-14 * size * np.sqrt(least)) | (0.1 * l2 * (target / size / size) > 1e-28 * least))
+
+
 def gap(v, w, norms, penalty, double alpha, double rr, double yr, double yy):
     """(gap, primal) of coefficients w with v = X'r: see ``duality_gap``."""
     cdef Charges c

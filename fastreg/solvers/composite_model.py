@@ -24,7 +24,8 @@ SWEEPS = 4  # before a Newton step
 CHOLESKY = 0.05  # multiply-adds of sweeps, for each coefficient cubed, that a step is worth
 LARGE = 2000  # columns from which a Newton step costs too much
 RIDGE = 1e-12  # of the largest diagonal, so that dependent columns have a Cholesky factor
-ROUNDS = 200
+ROUNDS = 200  # on a model, at most
+FEWEST = 10  # of them, once models before it were not solved by more
 GRADIENT_STEPS = 50  # between Newton steps on clusters
 STEPS = 0.3 ** np.arange(8)  # lengths that are tried
 
@@ -37,6 +38,7 @@ class CompositeBlock(NewtonBlock):
 
     damping = 1.0
     promise = 0.0  # decrease of the model at its minimum
+    rounds = ROUNDS
 
     def __init__(self, design, penalty):
         super().__init__(design, penalty)
@@ -70,7 +72,10 @@ class CompositeBlock(NewtonBlock):
         if start is not coef:
             model.w[:] = start
             model.refresh()
+        model.rounds = self.rounds
         new = MINIMISERS[type(self.sub)](model)
+        # what is too ill-conditioned for many rounds is so for the next model
+        self.rounds = ROUNDS if model.is_solved else max(self.rounds // 2, FEWEST)
         self.promise = model.gained
         return new, U - dot(self.mean, new - coef) if centred else 0.0
 
@@ -127,9 +132,10 @@ class Model:
     def alternate(self, sweeps, newton):
         """Sweeps, and Newton steps in turn with them once the sweeps have cost as much as a step would."""
         last, spent = np.inf, 0.0
-        for _ in range(ROUNDS):
+        for _ in range(self.rounds):
             gained = sweeps()
-            if self.solved(gained) or not (gained > 0 or last > 0):
+            self.is_solved = self.solved(gained) or not (gained > 0 or last > 0)
+            if self.is_solved:
                 break
             support, last = np.count_nonzero(self.w), 0.0
             spent += SWEEPS * support * len(self.w)

@@ -161,7 +161,7 @@ class Multinomial:
         """Solve at one alpha to a relative gap; returns (gap, primal, rounds)."""
         penalty, design = self.penalty, self.design
         target = max(tol * self.null, 1e-15)
-        alpha = min(part.felt(alpha, target) for part in self.parts)
+        asked, alpha = alpha, min(part.felt(alpha, target) for part in self.parts)
         l1 = alpha * penalty.l1_ratio
         last = self.last if self.last is not None else max(penalty.alpha_max(part.v) for part in self.parts)
         wide = design.n < TALL * design.p
@@ -207,7 +207,8 @@ class Multinomial:
                     joined += part._admit(l1 * (1 + 1e-12))
             idle = 0 if gap < 0.99 * before or joined or promise > 1e-12 * self.null else idle + 1
         self.last = alpha
-        return gap, primal, max(1, rounds)
+        lost = sum(penalty.value(part.coef, asked) for part in self.parts) if alpha == 0 < asked else 0.0
+        return gap + lost, primal + lost, max(1, rounds)
 
 
 def solve_multinomial(design, y, n_classes, alphas, penalty, *, tol=1e-4, max_iter=100, coef_init=None):

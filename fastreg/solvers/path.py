@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from ..design.partial import Partial, nearly_dependent
+from ..penalties.features import felt
 from .correlations import size_of, square_norm
 from .gram import GramProblem, run_paths
 from .multitask_newton import solve_blocks
@@ -109,10 +110,19 @@ def _one(design, y, q, G, start, alphas, penalty, tol, max_iter):
     """One target (or one set of tasks): (coefs of X̃, gaps, primals, n_iters, P(0)); tasks are the last axis."""
     yy = square_norm(design, y)
     _check_finite(yy)
+    strengths = felt(penalty, alphas, design.sq_norms, np.sqrt(yy), max(tol, 1e-14) * yy / 2)
+    coefs, gaps, primals, iters = _fits(design, y, q, G, start, strengths, penalty, tol, max_iter, yy)
+    for k in np.flatnonzero(strengths < alphas):
+        lost = penalty.value(coefs[[k]].toarray()[0] if sparse.issparse(coefs) else coefs[k], alphas[k])
+        gaps[k], primals[k] = gaps[k] + lost, primals[k] + lost
+    return coefs, gaps, primals, iters, yy / 2
+
+
+def _fits(design, y, q, G, start, alphas, penalty, tol, max_iter, yy):
     # For a single fit last exact steps may cost two passes over X; along a path it would cost more than the path.
     polish = max(FREE, 2.0 * design.n * design.p) if len(alphas) == 1 else 0.0
     if G is None:
-        return *_by_working_sets(design, y, q, start, alphas, penalty, tol, max_iter, polish), yy / 2
+        return _by_working_sets(design, y, q, start, alphas, penalty, tol, max_iter, polish)
     if y.ndim == 2:
         fits, W = [], np.zeros(q.shape) if start is None else start
         for alpha in alphas:
@@ -124,7 +134,7 @@ def _one(design, y, q, G, start, alphas, penalty, tol, max_iter):
         coefs, gaps, primals, iters = run_paths([problem], [alphas], tol, max_iter, polish)[0]
     if len(alphas) == 1:
         coefs, gaps, primals = _certify(design, y, q, G, coefs[0], alphas[0], penalty, tol, max_iter, polish, yy)
-    return coefs, gaps, primals, iters, yy / 2
+    return coefs, gaps, primals, iters
 
 
 def _one_without(part, y, q, G, start, alphas, penalty, tol, max_iter):

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastreg._simd.dispatch import dot
 
+from ..penalties.features import felt
 from .newton_model import NewtonBlock, Predictor, SparseNewtonBlock, WideBlock
 from .shortlist import Shortlisting
 from .small_newton import SmallNewton
@@ -275,12 +276,13 @@ class ProxNewton(Shortlisting):
         return decrease
 
     def felt(self, alpha, target):
-        """Alpha, or 0 where the rounding of correlations, squared and divided by it, would be all of the gap."""
+        """Alpha, or 0 where it is lost in rounding."""
         penalty, state = self.penalty, self.predictor
+        if not penalty.has_dual:
+            return alpha
         some = state.s > 0
-        rounding = 1e-14 * np.sqrt(self.design.sq_norms.max() * dot(state.g[some] / state.s[some], state.g[some]))
-        l1, l2 = alpha * penalty.l1_ratio, alpha * (1 - penalty.l1_ratio)
-        return alpha if penalty.composite or l1 > rounding or 0.1 * l2 * target > rounding**2 else 0.0
+        size = np.sqrt(dot(state.g[some] / state.s[some], state.g[some]))
+        return felt(penalty, alpha, self.design.sq_norms, size, max(target, 1e-14 * self.null))
 
     def aim(self, tol, primal):
         """The gap to reach: a share of the objective of the best constant, or of what is now reached if that is more.
@@ -390,4 +392,5 @@ class ProxNewton(Shortlisting):
             self._refresh(alpha, True)
             gap, primal = self.gap(alpha)
         self.last = alpha
-        return gap, primal, max(1, self.steps)
+        lost = penalty.value(self.coef, asked) if alpha == 0 < asked else 0.0
+        return gap + lost, primal + lost, max(1, self.steps)

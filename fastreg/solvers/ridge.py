@@ -100,7 +100,7 @@ def solve_ridge(design, y, alpha, factor=None, lower=None, upper=None, *, tol=1e
 
 def _shift(design, alpha, factor, largest):
     """alpha / total_weight, a float or an array (T,), with 0 for what is negligible."""
-    least = _NEGLIGIBLE * largest / (1.0 if factor is None else max(float(factor.max()), 1e-300))
+    least = _NEGLIGIBLE * largest / (1.0 if factor is None else max(float(factor.max()), 1e-300)) or np.inf
     shift = np.asarray(alpha, dtype=np.float64) / design.total_weight
     if shift.size > 1:
         return np.where(shift > least, shift, 0.0)
