@@ -103,7 +103,9 @@ class GeneralizedLinearRegressorCV(SplitterRouting, GLMRegressor):
     6
     """
 
-    _parameter_constraints: dict = {name: value for name, value in CONSTRAINTS.items() if name != "warm_start"} | {
+    _parameter_constraints: dict = {
+        name: constraint for name, constraint in CONSTRAINTS.items() if name not in ("alpha", "warm_start")
+    } | {
         "loss": [str, Loss],
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), "array-like"],
         "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
@@ -111,8 +113,6 @@ class GeneralizedLinearRegressorCV(SplitterRouting, GLMRegressor):
         "cv": ["cv_object"],
         "rule": [StrOptions({"min", "1se", *CRITERIA})],
     }
-    _parameter_constraints.pop("alpha")
-    warm_start = False
 
     def __init__(
         self,
