@@ -3,9 +3,10 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from fastreg._docs import documented
 from fastreg._linear_model import EXTRA_CONSTRAINTS
@@ -14,10 +15,11 @@ from fastreg.design import Design
 from fastreg.glm._base import LinearClassifier, LinearPredictor
 from fastreg.glm.regressors import GLMRegressor
 from fastreg.losses import Loss, Softmax, get_loss
-from fastreg.penalties import L1L2, Bounds, Penalty
+from fastreg.penalties import L1L2, Bounds, GroupL1, Penalty
+from fastreg.penalties.features import FeatureL1L2
 from fastreg.penalties.linear import feature_penalty, linear_penalty
 from fastreg.penalties.slope import SLOPE
-from fastreg.solvers import solve_glm, solve_multinomial, solve_path
+from fastreg.solvers import GroupedMultinomial, solve_glm, solve_multinomial, solve_path
 
 PARAMETERS = """penalty : penalty, str or None, default='l1'
         `L1`, `L2`, `L1L2`, `MCP`, `SCAD`, `ExpAbs`, `SLOPE`, `GroupL1` (with `groups`; ``l1_ratio`` makes it the sparse
@@ -71,12 +73,15 @@ def smooth(loss, caller):
 class _Generalized(LinearPredictor):
     """What the two share: the problem, and the call of the solver that it is for."""
 
-    def _penalised(self, X, sample_weight):
-        """(design, alpha, penalty of its features)."""
+    def _penalised(self, X, sample_weight, many=False):
+        """(design, alpha, penalty of its features); ``many``: targets or classes share the groups."""
         p = X.shape[1]
         bounds = check_bounds(p, self.penalty_factor, self.lower, self.upper)
         penalty = linear_penalty(self.penalty, self.alpha)
-        alpha, penalty = feature_penalty(penalty, p, *bounds, check_groups(self.groups, p))
+        groups = check_groups(self.groups, p)
+        if many and groups is None:
+            groups = np.arange(p)
+        alpha, penalty = feature_penalty(penalty, p, *bounds, groups)
         return Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize), alpha, penalty
 
     def _solve(self, design, loss, y, alpha, penalty, offset):
@@ -105,6 +110,9 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
     by Newton steps on working sets, whatever the two are. Where the penalty is not convex (MCP, SCAD) they end at a
     stationary point. A penalty of that kind may leave an objective without a minimum, where classes are separable.
 
+    Several targets are fitted together for squared errors under `GroupL1`: a group is then a feature's coefficients for
+    all n_targets, charged ``alpha sqrt(n_targets)`` times their norm, so that a feature serves all targets or none.
+
     Parameters
     ----------
     loss : {'squared', 'huber', 'poisson', 'gamma', 'tweedie', 'logistic'} or one of these losses, default='squared'
@@ -113,10 +121,10 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_features,)
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         float32 for float32 X.
-    sparse_coef_ : sparse CSR of shape (1, n_features)
-    intercept_ : float
+    sparse_coef_ : sparse CSR of shape (1, n_features) or (n_targets, n_features)
+    intercept_ : float or ndarray of shape (n_targets,)
     {attributes}
 
     Examples
@@ -166,11 +174,11 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         Parameters
         ----------
         X : array-like, dataframe or sparse of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative; only their proportions matter.
         offset : array-like of shape (n_samples,), default=None
-            Added to the linear predictor.
+            Added to the linear predictor; for one target.
 
         Returns
         -------
@@ -184,6 +192,8 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         check_params(self)
         loss = self._loss()
         X, y, sample_weight = check_fit_data(self, X, y, sample_weight)
+        if y.ndim == 2 and y.shape[1] > 1 and self._shares(loss):
+            return self._fit_targets(X, y, sample_weight, offset)
         y = column_or_1d(y, warn=True)
         offset = check_offset(offset, X.shape[0])
         loss.valid(y)
@@ -193,8 +203,64 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         self.n_iter_ = self._certify(path, self._perfect(path, design, penalty, loss, y))
         return self
 
+    def _fit_targets(self, X, y, sample_weight, offset):
+        """Several targets that share their features, (n, T)."""
+        if offset is not None:
+            raise ValueError("offset is for one target; subtract it from y.")
+        design, alpha, groups = self._penalised(X, sample_weight, True)
+        if len(groups.weight) < X.shape[1] or groups.each.any():
+            raise ValueError("For several targets a group is a feature: leave groups and the penalty's l1_ratio out.")
+        penalty, T = FeatureL1L2(X.shape[1], 1.0, groups.factor), y.shape[1]
+        start = self._start((T, X.shape[1]), penalty)
+        options = {"tol": self.tol, "max_iter": 10 * self.max_iter, "coef_init": start, "multitask": True}
+        with np.errstate(all="ignore"):  # overflow shows in the result
+            path = solve_path(design, y, np.array([np.sqrt(T) * alpha]), penalty, **options)
+        self.stationarity_ = None
+        dtype = coef_dtype(X)
+        self.coef_ = np.asarray(path.coefs[0]).astype(dtype)
+        self.intercept_ = path.intercepts[0].astype(dtype) if self.fit_intercept else 0.0
+        self.n_iter_ = self._certify(path, False)
+        return self
+
+    def score(self, X, y, sample_weight=None, offset=None):
+        """D^2, the share of the deviance that the model explains; for several targets the average of their R^2.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : array-like of shape (n_samples,), default=None
+        offset : array-like of shape (n_samples,), default=None
+            For one target.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            A y outside of the distribution's range.
+        """
+        check_is_fitted(self)
+        if self.coef_.ndim == 2:
+            return RegressorMixin.score(self, X, y, sample_weight)
+        return super().score(X, y, sample_weight, offset)
+
+    def _shares(self, loss):
+        """Whether several targets can be fitted."""
+        return loss.name == "squared" and isinstance(linear_penalty(self.penalty, self.alpha), GroupL1)
+
     def _loss(self):
         return smooth(self.loss, "GeneralizedLinearRegressor")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        try:
+            tags.target_tags.multi_output = self._shares(get_loss(self.loss)) and self.groups is None
+        except (ValueError, TypeError):
+            tags.target_tags.multi_output = False
+        return tags
 
 
 @shared
@@ -206,7 +272,9 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
         sum_i s_i loss(x_i w + b + offset_i, y_i) + penalty(w)
 
     where y is 0 or 1 for the logistic loss, and -1 or 1 for the others. See `GeneralizedLinearRegressor`. More than two
-    classes are fitted together, for the logistic loss and penalties made of L1, L2 and bounds.
+    classes are fitted together, for the logistic loss and penalties made of L1, L2 and bounds, or `GroupL1`: a group
+    then holds its features' coefficients for all n_classes (without `groups` each feature is a group), so that a
+    feature serves all classes or none; its norm is charged ``alpha sqrt(size n_classes)``.
 
     Parameters
     ----------
@@ -298,7 +366,7 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
             raise ValueError(f"A classifier has the losses logistic, squared and huber, but got loss={self.loss!r}.")
         X, y, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
         K = len(classes)
-        design, alpha, penalty = self._penalised(X, weight)
+        design, alpha, penalty = self._penalised(X, weight, K > 2)
         if K == 2:
             target = coded if loss.name == "logistic" else 2 * coded - 1
             path = self._solve(design, loss, target, alpha, penalty, offset)
@@ -308,11 +376,11 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
                 f"has {K} classes. Fit one against the rest: sklearn.multiclass.OneVsRestClassifier."
             )
         else:
-            start = self._start((K, X.shape[1]), penalty)
+            options = {"tol": self.tol, "max_iter": self.max_iter, "coef_init": self._start((K, X.shape[1]), penalty)}
+            if penalty.composite:
+                options["solver"] = GroupedMultinomial
             with np.errstate(all="ignore"):  # overflow shows in the result
-                path = solve_multinomial(
-                    design, coded, K, np.array([alpha]), penalty, coef_init=start, tol=self.tol, max_iter=self.max_iter
-                )
+                path = solve_multinomial(design, coded, K, np.array([alpha]), penalty, **options)
             self.stationarity_ = None
         self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, X.dtype)
         self.n_iter_ = self._certify(path, self._separated(path, design, penalty, coded, offset))
@@ -321,7 +389,7 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
     def _knows_many(self):
         """Whether more than two classes can be fitted."""
         penalty = linear_penalty(self.penalty, self.alpha)
-        return self._is_logistic() and (penalty is None or isinstance(penalty, (L1L2, Bounds)))
+        return self._is_logistic() and (penalty is None or isinstance(penalty, (L1L2, Bounds, GroupL1)))
 
     def _is_logistic(self):
         return get_loss(self.loss).name == "logistic"

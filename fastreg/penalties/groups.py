@@ -46,6 +46,12 @@ class FeatureGroups(CoupledPenalty):
         groups = groups[order]
         return object.__new__(FeatureGroups)._set(rank[labels], self.each[groups], self.weight[groups])
 
+    def across(self, K, free=0):
+        """The same groups over the coefficients of K classes, one class after the other, then some free ones."""
+        labels = np.concatenate([np.tile(self.labels, K), len(self.weight) + np.arange(free)])
+        each, weight = (np.concatenate([part, np.zeros(free)]) for part in (self.each, np.sqrt(K) * self.weight))
+        return object.__new__(FeatureGroups)._set(labels, each, weight)
+
     def whole(self, cols):
         """All columns of the groups that these are of."""
         some = np.zeros(len(self.weight), dtype=bool)

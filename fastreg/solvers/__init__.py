@@ -5,12 +5,14 @@ from .glm_folds import FoldPaths, glm_fold_paths
 from .glm_path import glm_alpha_grid, solve_glm
 from .huber import solve_huber
 from .multinomial import solve_multinomial
+from .multinomial_groups import GroupedMultinomial
 from .path import alpha_grid, solve_path
 from .quantile import solve_quantile
 from .result import Path, Result
 
 __all__ = [
     "FoldPaths",
+    "GroupedMultinomial",
     "Path",
     "Result",
     "alpha_grid",

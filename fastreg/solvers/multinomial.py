@@ -16,7 +16,7 @@ from fastreg._simd.dispatch import dot
 from ..losses import Logistic, Softmax
 from ..penalties.features import dual_charge
 from .glm_path import Trail
-from .multinomial_newton import fits, joint_step
+from .multinomial_newton import fits, joint_step, minimum
 from .prox_newton import FAR, NEAR, ProxNewton
 from .working_set import SURE, TALL
 
@@ -109,6 +109,10 @@ class Multinomial:
         if not np.isfinite(dual):
             dual = 0.0
         return max(primal - dual, 0.0), primal
+
+    def minimum(self, joined, G, c, old, slack, alpha, goal):
+        """What a step on all classes leads to: see multinomial_newton.py."""
+        return minimum(self.penalty, joined, G, c, old, slack, alpha, goal)
 
     def round(self, alpha, goal, far, near):
         """A step of every class, then the shift; the decrease that the steps promised."""
@@ -211,7 +215,9 @@ class Multinomial:
         return gap + lost, primal + lost, max(1, rounds)
 
 
-def solve_multinomial(design, y, n_classes, alphas, penalty, *, tol=1e-4, max_iter=100, coef_init=None):
+def solve_multinomial(
+    design, y, n_classes, alphas, penalty, *, tol=1e-4, max_iter=100, coef_init=None, solver=Multinomial
+):
     """Minimise the mean cross-entropy of K classes and ``alpha sum_k penalty(w_k)`` for each of the decreasing alphas.
 
     Parameters
@@ -226,6 +232,8 @@ def solve_multinomial(design, y, n_classes, alphas, penalty, *, tol=1e-4, max_it
     tol, max_iter : float, int
         As for `solve_glm`; an iteration is a step of every class.
     coef_init : ndarray of shape (K, p), optional
+    solver : class, default=Multinomial
+        `GroupedMultinomial` for FeatureGroups.
 
     Returns
     -------
@@ -236,5 +244,5 @@ def solve_multinomial(design, y, n_classes, alphas, penalty, *, tol=1e-4, max_it
     y = np.ascontiguousarray(y, dtype=np.float64)
     design.scale  # noqa: B018  the statistics are there from here on
     start = None if coef_init is None else np.where(design.sq_norms > 0, coef_init * design.scale, 0.0)
-    state = Multinomial(design, y, n_classes, penalty.scaled(design.scale), start)
+    state = solver(design, y, n_classes, penalty.scaled(design.scale), start)
     return Trail(state).follow(alphas, tol, max_iter).path(alphas, tol)

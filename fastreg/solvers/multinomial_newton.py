@@ -50,18 +50,10 @@ def _model(state, p, U):
     return sets, starts, np.ascontiguousarray(G), q
 
 
-def joint_step(state, alpha, goal):
-    """One step, its model solved to within ``goal``; the decrease that it promised."""
-    design, penalty, parts, K = state.design, state.penalty, state.parts, state.K
-    raw = state.raw()
-    value, gradient, _ = state.loss(np.ascontiguousarray(raw.T), state.y, state.s)
-    p = np.ascontiguousarray(state.loss.predict(raw.T).T)
-    sets, starts, G, c = _model(state, p, np.ascontiguousarray(-gradient.T))
-    m, size = starts[-1], len(c)
-    if not size:
-        return 0.0
-    joined = np.concatenate(sets)
-    rest = np.zeros(size - m)
+def minimum(penalty, joined, G, c, old, slack, alpha, goal):
+    """(penalty, coefficients) of the joined columns and then the free intercepts, where the model is least."""
+    size = len(c)
+    rest = np.zeros(size - len(joined))
     sub = FeatureL1L2(
         size,
         penalty.l1_ratio,
@@ -69,13 +61,26 @@ def joint_step(state, alpha, goal):
         np.concatenate([penalty.lower[joined], rest - np.inf]),
         np.concatenate([penalty.upper[joined], rest + np.inf]),
     )
-    old = np.concatenate([*(part.coef[cols] for part, cols in zip(parts, sets, strict=True)), rest])
     product = np.einsum("ij,j->i", G, old)
-    # the square of the model's y: of e_y - p under the curvature's inverse, for the rows
-    truth = np.maximum(p[state.y.astype(np.intp), np.arange(design.n)], 1e-12)
-    yy = max(dot(old, product) + 2 * dot(old, c) + dot(state.s, 1 / truth - 1), 1e-300)
+    yy = max(dot(old, product) + 2 * dot(old, c) + slack, 1e-300)
     problem = GramProblem(size).bind(G, product + c, yy, sub, old)
-    new = run_paths([problem], [np.array([alpha])], max(2 * goal / yy, 1e-15), 1000)[0][0][0]
+    return sub, run_paths([problem], [np.array([alpha])], max(2 * goal / yy, 1e-15), 1000)[0][0][0]
+
+
+def joint_step(state, alpha, goal):
+    """One step, its model solved to within ``goal``; the decrease that it promised."""
+    design, parts, K = state.design, state.parts, state.K
+    raw = state.raw()
+    value, gradient, _ = state.loss(np.ascontiguousarray(raw.T), state.y, state.s)
+    p = np.ascontiguousarray(state.loss.predict(raw.T).T)
+    sets, starts, G, c = _model(state, p, np.ascontiguousarray(-gradient.T))
+    m, size = starts[-1], len(c)
+    if not size:
+        return 0.0
+    old = np.concatenate([*(part.coef[cols] for part, cols in zip(parts, sets, strict=True)), np.zeros(size - m)])
+    # the square of the model's residual: of e_y - p under the curvature's inverse, for the rows
+    truth = np.maximum(p[state.y.astype(np.intp), np.arange(design.n)], 1e-12)
+    sub, new = state.minimum(np.concatenate(sets), G, c, old, dot(state.s, 1 / truth - 1), alpha, goal)
     move = new - old
     shift = np.zeros(K)
     if design.fit_intercept:

@@ -1,0 +1,148 @@
+"""Multinomial models whose features serve all classes or none: group penalties over the classes' coefficients.
+
+A group holds its features' coefficients for all K classes, so classes cannot take turns. All move at once: by Newton
+steps (multinomial_newton.py) whose model is minimised as any under groups (composite_model.py), or, where the
+coefficients are too many for that, by steps on the bound 1/2 of their curvature (Böhning, 1992): these are tasks that
+share their zeros (multitask_newton.py), on the Gram matrix of X̃ alone. What the loss does not see, a shift of all
+classes, the norm keeps at the mean.
+"""
+
+import numpy as np
+
+from fastreg._simd.dispatch import dot
+
+from ..penalties.features import FeatureL1L2
+from .composite_model import MINIMISERS, Model
+from .multinomial import Multinomial
+from .multinomial_newton import fits, joint_step
+from .multitask_newton import solve_blocks
+from .working_set import FIRST, SURE, TALL
+
+BOUND = 0.5  # no curvature of the loss in the raw predictions of a row is more
+SWEEPS = 1000
+
+
+class GroupedMultinomial(Multinomial):
+    """One path; coefficients are those of X̃, (K, p).
+
+    Parameters
+    ----------
+    penalty : FeatureGroups
+        Of the features; a group's norm is over all classes, and charged for its size times K.
+    design, y, n_classes, coef
+        As for `Multinomial`.
+    """
+
+    def __init__(self, design, y, n_classes, penalty, coef=None):
+        self.groups, self.across = penalty, penalty.across(n_classes)
+        super().__init__(design, y, n_classes, FeatureL1L2(design.p, 1.0, penalty.factor), coef)
+        self._join(self._used())
+
+    @property
+    def v(self):
+        """Correlations (K p,), one class after the other."""
+        return np.concatenate([part.v for part in self.parts])
+
+    def _used(self):
+        """Columns of the groups that are not 0 or that nothing is charged on."""
+        return self.groups.whole(np.flatnonzero(self.coef.any(axis=0) | (self.groups.factor == 0)))
+
+    def _join(self, cols):
+        cols = self.groups.whole(cols)
+        return [part._join(cols) for part in self.parts][0]
+
+    def _choose(self, threshold):
+        """Let in groups that score more than the threshold, not too many at once; the others that are 0 leave."""
+        score = self.across.score(self.v)[: self.design.p]
+        used = self._used()
+        wanted = score > threshold
+        wanted[used] = True
+        for part in self.parts:
+            mask = wanted[part.block.cols]
+            if not mask.all():
+                part.inside[part.block.cols[~mask]] = False
+                part.block.keep(mask)
+        found = np.flatnonzero(wanted & ~self.parts[0].inside)
+        return self._join(found[np.argsort(-score[found], kind="stable")[: FIRST + len(used)]])
+
+    def gap(self, alpha):
+        """(gap, primal); with unpenalised columns the gap is an estimate."""
+        coef, v, across = self.coef.ravel(), self.v, self.across
+        primal = self.value + across.value(coef, alpha)
+        if not self.feasible or alpha == 0:
+            wrong = across.violation(v, coef, alpha)[: self.design.p]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return float(np.where(wrong > 0, wrong**2 / (0.5 * self.design.sq_norms), 0).sum()), primal
+        some = self.s > 0
+        theta = (self.u[:, some] / self.s[some]).T
+        scale = across.dual_charge(v, coef, alpha, np.zeros(len(v)))[0]
+        dual = -dot(self.s[some], self.loss.conjugate(-scale * theta, self.y[some]))
+        return max(primal - (dual if np.isfinite(dual) else 0.0), 0.0), primal
+
+    def minimum(self, joined, G, c, old, slack, alpha, goal):
+        """What a step on all classes leads to: see multinomial_newton.py."""
+        some = self.groups.take(joined[: len(joined) // self.K])
+        sub = some.across(self.K, len(c) - len(joined))
+        order = sub.order  # groups have to be neighbours
+        own = sub.take(order)
+        model = Model(G[np.ix_(order, order)], c[order], old[order], slack, own, alpha, 1.0, goal, float(G.size))
+        new = np.empty(len(c))
+        new[order] = MINIMISERS[type(own)](model)
+        return sub, new
+
+    def _bounded_step(self, alpha, goal):
+        """A step on the bound of the curvature; the decrease that it promised."""
+        design, cols = self.design, self.parts[0].block.cols
+        gradient = self.loss(np.ascontiguousarray(self.raw().T), self.y, self.s)[1]
+        old = np.ascontiguousarray(self.coef[:, cols].T)
+        C = design.storage.some_dots(cols, np.ascontiguousarray(-gradient.T), design.mean).T * design.mult[cols, None]
+        G = np.ascontiguousarray(design.gram(np.asarray(cols)))
+        Q = np.einsum("ij,jk->ik", G, old) + C / BOUND
+        some = self.s > 0
+        slack = float(np.einsum("ik,ik->", gradient[some] / self.s[some, None], gradient[some])) / BOUND**2
+        yy = max(np.vdot(old, Q) + np.vdot(old, C) / BOUND + slack, 1e-300)
+        sub = FeatureL1L2(len(cols), 1.0, np.sqrt(self.K) * self.groups.weight[self.groups.labels[cols]])
+        new = solve_blocks(G, Q, old, sub, alpha / BOUND, yy, max(2 * goal / (BOUND * yy), 1e-15), SWEEPS)[0]
+        move = new - old
+        before = self.value + self.across.value(self.coef.ravel(), alpha)
+        for k, part in enumerate(self.parts):
+            part.coef[cols] = new[:, k]
+            part.predictor.linear = part.predictor.linear + design.xw(np.ascontiguousarray(move[:, k]), cols)
+            if design.fit_intercept:
+                part.predictor.b -= float(gradient[:, k].sum()) / BOUND
+        self.value = self.loss(np.ascontiguousarray(self.raw().T), self.y, self.s)[0]
+        return before - self.value - self.across.value(self.coef.ravel(), alpha)
+
+    def _step(self, alpha, goal):
+        single = len(self.groups.weight) == self.design.p and not self.groups.each.any()
+        if single and not fits(self):
+            return self._bounded_step(alpha, goal)
+        return joint_step(self, alpha, goal)
+
+    def fit(self, alpha, tol, max_iter):
+        """Solve at one alpha to a relative gap; returns (gap, primal, rounds)."""
+        target = max(tol * self.null, 1e-15)
+        last = self.last if self.last is not None else self.across.alpha_max(self.v)
+        pace, rounds, idle = self.parts[0].block.step, 0, 0
+        while self.design.n < TALL * self.design.p and last * pace > alpha > 0 and rounds < max_iter - 1:
+            last *= pace
+            self._choose(SURE * last)
+            self._step(last, 1e-3 * self.null)
+            self.refresh()
+            rounds += 1
+        self._choose(max(2 * alpha - last, alpha if last < SURE * alpha else SURE * alpha))
+        gap, primal = self.gap(alpha)
+        fresh = False
+        while (gap > target or not fresh) and rounds < max_iter and idle < 5:
+            promise = 0.0
+            if gap > target:
+                promise = self._step(alpha, 0.1 * max(0.1 * gap, 0.3 * target))
+                rounds += 1
+            fresh = gap <= target or promise <= target
+            self.refresh(fresh)
+            before = gap
+            gap, primal = self.gap(alpha)
+            joined = self._choose(alpha * (1 + 1e-12)) if gap > target else 0
+            idle = 0 if gap < 0.99 * before or joined or promise > 1e-12 * self.null else idle + 1
+        self.last = alpha
+        return gap, primal, max(1, rounds)
