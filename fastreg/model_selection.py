@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
 
+from fastreg.penalties.slope import FeatureSorted
 from fastreg.solvers import cv_errors
 
 __all__ = [
@@ -235,8 +236,11 @@ def choose_score(scores, Cs, rule="min"):
 def degrees_of_freedom(design, coefs, alphas, penalty, curvatures=None):
     """Degrees of freedom of fits along a path, without the intercept.
 
-    Under L1 alone the coefficients that are neither 0 nor at a bound (Zou, Hastie, Tibshirani, 2007); with an L2 part
-    the trace of the hat matrix ``X_A (X_A'HX_A + alpha (1 - l1_ratio) F)^-1 X_A'H`` on these.
+    Under L1 alone the coefficients that are neither 0 nor at a bound (Zou, Hastie, Tibshirani, 2007). Where the penalty
+    is curved at these, as by an L2 part or a group's norm, the trace of the hat matrix ``X_A (X_A'HX_A + C)^-1 X_A'H``
+    with the penalty's second derivatives C (groups: Vaiter, Deledalle, Fadili, Peyré, Dossal, 2017). Both are the sum
+    of the slopes of the predictions, each in its own y. MCP and SCAD: the number of coefficients that are not 0
+    (Breheny, Huang, 2011), as their concave part is left out. SLOPE: that of their different sizes (Minami, 2020).
 
     Parameters
     ----------
@@ -244,7 +248,7 @@ def degrees_of_freedom(design, coefs, alphas, penalty, curvatures=None):
     coefs : ndarray of shape (n_alphas, n_features)
         In the units of X.
     alphas : ndarray of shape (n_alphas,)
-    penalty : FeatureL1L2
+    penalty : FeatureL1L2, FeatureSeparable, FeatureGroups or FeatureSorted
         In the units of X.
     curvatures : list of n_alphas ndarray of shape (n_samples,), optional
         Weighted second derivatives of the loss at each fit; without, those of squared errors, the weights.
@@ -255,9 +259,8 @@ def degrees_of_freedom(design, coefs, alphas, penalty, curvatures=None):
     """
     df = np.zeros(len(coefs))
     for k, (coef, alpha) in enumerate(zip(coefs, alphas, strict=True)):
-        active = np.flatnonzero((coef != 0) & (coef > penalty.lower) & (coef < penalty.upper))
-        ridge = alpha * (1 - penalty.l1_ratio) * penalty.factor[active]
-        if not ridge.any():
+        active, curved = _curvature(design, coef, alpha, penalty)
+        if not curved.any():
             df[k] = len(active)
             continue
         h = design.weights if curvatures is None else np.maximum(curvatures[k], 0)
@@ -266,8 +269,22 @@ def degrees_of_freedom(design, coefs, alphas, penalty, curvatures=None):
         if design.fit_intercept:
             G = G - np.outer(mean, mean)
         G = total * G
-        df[k] = np.trace(np.linalg.lstsq(G + np.diag(ridge), G, rcond=1e-12)[0])
+        df[k] = np.trace(np.linalg.lstsq(G + curved, G, rcond=1e-12)[0])
     return df
+
+
+def _curvature(design, coef, alpha, penalty):
+    """Columns that move freely, of SLOPE one of each cluster, and the penalty's second derivatives there."""
+    if isinstance(penalty, FeatureSorted):
+        size = np.abs(coef * design.scale)
+        order = np.argsort(-size, kind="stable")[: np.count_nonzero(size)]
+        apart = np.diff(size[order], prepend=np.inf) < -1e-9 * size[order]
+        return order[apart], np.zeros(1)
+    if not penalty.composite:
+        active = np.flatnonzero((coef != 0) & (coef > penalty.lower) & (coef < penalty.upper))
+        return active, np.diag(alpha * (1 - penalty.l1_ratio) * penalty.factor[active])
+    active, _, curved = penalty.scaled(design.scale).face(coef * design.scale, alpha)
+    return active, curved if curved.ndim == 2 else np.diag(np.maximum(curved, 0))
 
 
 def information_criterion(deviance, df, n, p, rule):

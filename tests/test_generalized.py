@@ -191,6 +191,34 @@ def test_groups_by_label_or_size():
     assert zero.any()
 
 
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("name", ["group", "sparse group", "slope", "exp", "l1l2"])
+def test_degrees_of_freedom_are_the_slope_of_the_predictions(name, standardize):
+    """df = sum_i d prediction_i / d y_i, by differences, less the intercept's own."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((25, 6)) * rng.uniform(0.5, 2, 6)
+    y = X[:, :3] @ [1.0, -1, 0.5] + 0.5 * rng.standard_normal(25)
+    options = {"penalty": PENALTIES[name], "groups": 2, "standardize": standardize, "tol": 1e-14}
+    options["alphas"] = [0.5 if name == "slope" else 0.1]  # so that some have one size
+    slopes, step = 0.0, 1e-4
+    for i in range(25):
+        ends = []
+        for move in (step, -step):
+            path = glm_path(X, y + move * (np.arange(25) == i), "squared", **options, max_iter=1000)
+            ends.append(X[i] @ path.coefs[0] + path.intercepts[0])
+        slopes += (ends[0] - ends[1]) / (2 * step)
+    df = glm_path(X, y, "squared", **options, max_iter=1000, df=True).df
+    assert 0 < df[0] < 6
+    assert df[0] == pytest.approx(slopes - 1, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mcp", "scad"])
+def test_degrees_of_freedom_of_folded_penalties(name):
+    X, y = data("logistic")
+    path = glm_path(X, y, "logistic", penalty=PENALTIES[name], alphas=5, df=True, tol=1e-6)
+    np.testing.assert_array_equal(path.df, (path.coefs != 0).sum(axis=1))
+
+
 @pytest.mark.parametrize("name", ["mcp", "group", "slope", "l1"])
 def test_path_is_single_fits(name):
     X, y = data("logistic")
@@ -251,8 +279,6 @@ def test_what_cannot_be_says_so():
         GeneralizedLinearClassifier().fit(X, np.zeros(150))
     with pytest.raises(ValueError, match="has the losses logistic"):
         GeneralizedLinearClassifier("poisson").fit(X, y > 0)
-    with pytest.raises(ValueError, match="df=True"):
-        glm_path(X, y, "squared", penalty=MCP(1.0), df=True)
     with pytest.warns(ConvergenceWarning, match="tol=1e-14"):
         GeneralizedLinearRegressor("logistic", MCP(0.01), max_iter=1, tol=1e-14).fit(X, (y > 0).astype(float))
 

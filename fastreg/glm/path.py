@@ -94,7 +94,8 @@ def glm_path(
         Most Newton steps for an alpha.
     df : bool, default=False
         Whether the path gets degrees of freedom (n_alphas,) in ``df``, without the intercept: the number of
-        coefficients or, with an L2 part, the trace of the hat matrix. Not for other penalties.
+        coefficients or, where the penalty is curved (L2, groups, ExpAbs), the trace of the hat matrix; for SLOPE the
+        number of different sizes. See `fastreg.model_selection.degrees_of_freedom` for the sources.
 
     Returns
     -------
@@ -130,8 +131,6 @@ def glm_path(
         penalty = FeatureL1L2(p, l1_ratio, *bounds)
     else:
         penalty = feature_penalty(linear_penalty(penalty), p, *bounds, check_groups(groups, p))[1]
-    if df and penalty.composite:
-        raise ValueError("df=True is for L1 and L2; leave penalty out, or take one made of these.")
     design = Design(X, sample_weight, fit_intercept=fit_intercept, standardize=standardize)
     with np.errstate(all="ignore"):  # overflow shows in the result
         if isinstance(alphas, Integral):
