@@ -6,7 +6,7 @@ and what is needed once a fit. Deviances are halved and 0 where the prediction i
 """
 
 import numpy as np
-from scipy.special import entr, logit, logsumexp, xlogy
+from scipy.special import entr, logit, logsumexp
 
 cimport numpy as cnp
 
@@ -20,11 +20,6 @@ def weighted_quantile(y, weight, q):
     order = np.argsort(y, kind="stable")
     total = np.cumsum(weight[order])
     return float(y[order][min(np.searchsorted(total, q * total[len(y) - 1]), len(y) - 1)])
-
-
-def _inside(v, size=1.0):
-    """v, and 0 where it is less by the rounding of a number of that size: the end of a conjugate's domain."""
-    return np.where((v < 0) & (v >= -1e-15 * size), 0.0, v)
 
 
 def _check(y, name, allowed, ok):
@@ -101,7 +96,14 @@ cdef class Loss:
 
     def conjugate(self, u, y):
         """sup_r u r - l(r, y), by element (softmax: by row) in float64; inf outside of its domain, None if unknown."""
-        return None
+        if self.dual is NULL:
+            return None
+        cdef cnp.ndarray slope = np.ascontiguousarray(u, dtype=np.float64)
+        cdef cnp.ndarray target = np.ascontiguousarray(np.broadcast_to(y, u.shape), dtype=np.float64)
+        cdef cnp.ndarray out = np.empty_like(slope)
+        self.dual(slope.size, <const double *> cnp.PyArray_DATA(slope), <const double *> cnp.PyArray_DATA(target),
+                  <double *> cnp.PyArray_DATA(out), self.params)
+        return out
 
     def out_of_reach(self, y):
         """Where no finite raw prediction has loss 0."""
@@ -125,9 +127,7 @@ cdef class Squared(Loss):
 
     def __cinit__(self):
         self.f64, self.f32 = kernels.loss64.squared, kernels.loss32.squared
-
-    def conjugate(self, u, y):
-        return u * (0.5 * u + y)
+        self.dual = kernels.conjugate.squared
 
 
 cdef class Absolute(Loss):
@@ -138,9 +138,7 @@ cdef class Absolute(Loss):
 
     def __cinit__(self):
         self.f64, self.f32 = kernels.loss64.absolute, kernels.loss32.absolute
-
-    def conjugate(self, u, y):
-        return np.where(np.abs(u) <= 1, u * y, np.inf)
+        self.dual = kernels.conjugate.absolute
 
     def null_raw(self, y, weight):
         return weighted_quantile(y, weight, 0.5)
@@ -162,6 +160,7 @@ cdef class Huber(Loss):
         if not epsilon > 0:
             raise ValueError(f"epsilon must be positive; got {epsilon}.")
         self.f64, self.f32 = kernels.loss64.huber, kernels.loss32.huber
+        self.dual = kernels.conjugate.huber
         self.params[0] = epsilon
 
     def __reduce__(self):
@@ -171,10 +170,6 @@ cdef class Huber(Loss):
     def epsilon(self):
         """Where the loss becomes linear."""
         return self.params[0]
-
-    def conjugate(self, u, y):
-        inside = np.abs(u) <= self.epsilon * (1 + 1e-12)        # a weighted slope divided by its weight is rounded
-        return np.where(inside, u * (0.5 * u + y), np.inf)
 
     def null_raw(self, y, weight):
         low, high = float(np.min(y)), float(np.max(y))
@@ -204,6 +199,7 @@ cdef class Quantile(Loss):
         if not 0 < q < 1:
             raise ValueError(f"q must be between 0 and 1; got {q}.")
         self.f64, self.f32 = kernels.loss64.quantile, kernels.loss32.quantile
+        self.dual = kernels.conjugate.quantile
         self.params[0] = q
 
     def __reduce__(self):
@@ -213,9 +209,6 @@ cdef class Quantile(Loss):
     def q(self):
         """The share of rows below the prediction."""
         return self.params[0]
-
-    def conjugate(self, u, y):
-        return np.where((u >= -self.q) & (u <= 1 - self.q), u * y, np.inf)
 
     def null_raw(self, y, weight):
         return weighted_quantile(y, weight, self.q)
@@ -253,13 +246,10 @@ cdef class Poisson(LogLink):
 
     def __cinit__(self):
         self.f64, self.f32 = kernels.loss64.poisson, kernels.loss32.poisson
+        self.dual = kernels.conjugate.poisson
 
     def valid(self, y):
         _check(y, "Poisson loss", "y >= 0", np.min(y) >= 0)
-
-    def conjugate(self, u, y):
-        v = _inside(u + y, y)
-        return np.where(v >= 0, xlogy(np.maximum(v, 0), np.maximum(v, 0)) - xlogy(y, y) - u, np.inf)
 
 
 cdef class Gamma(LogLink):
@@ -270,13 +260,10 @@ cdef class Gamma(LogLink):
 
     def __cinit__(self):
         self.f64, self.f32 = kernels.loss64.gamma, kernels.loss32.gamma
+        self.dual = kernels.conjugate.gamma
 
     def valid(self, y):
         _check(y, "Gamma loss", "y > 0", np.min(y) > 0)
-
-    def conjugate(self, u, y):
-        z = _inside(1 - u)
-        return np.where(z >= 0, xlogy(np.maximum(z, 0), np.maximum(z, 0)) + u * (1 + np.log(y)), np.inf)
 
 
 cdef class Tweedie(LogLink):
@@ -296,8 +283,10 @@ cdef class Tweedie(LogLink):
         self.params[0] = power
         if power == 1:
             self.f64, self.f32 = kernels.loss64.poisson, kernels.loss32.poisson
+            self.dual = kernels.conjugate.poisson
         elif power == 2:
             self.f64, self.f32 = kernels.loss64.gamma, kernels.loss32.gamma
+            self.dual = kernels.conjugate.gamma
         else:
             self.f64, self.f32 = kernels.loss64.tweedie, kernels.loss32.tweedie
 
@@ -321,10 +310,8 @@ cdef class Tweedie(LogLink):
             _check(y, f"Tweedie loss of power {self.power:g}", "y >= 0", np.min(y) >= 0)
 
     def conjugate(self, u, y):
-        if self.power in (1, 2):
-            return (Poisson() if self.power == 1 else Gamma()).conjugate(u, y)
-        if not self.convex:
-            return None
+        if self.power in (1, 2) or not self.convex:
+            return Loss.conjugate(self, u, y)
         # No closed form: the raw prediction at which the slope is u, by Newton steps on a monotone function.
         a, b = 2 - self.power, 1 - self.power
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -350,6 +337,7 @@ cdef class Logistic(Loss):
 
     def __cinit__(self):
         self.f64, self.f32 = kernels.loss64.logistic, kernels.loss32.logistic
+        self.dual = kernels.conjugate.logistic
 
     def valid(self, y):
         _check(y, "Logistic loss", "y from 0 to 1", np.min(y) >= 0 and np.max(y) <= 1)
@@ -362,10 +350,6 @@ cdef class Logistic(Loss):
         (kernels.math32 if raw.dtype == np.float32 else kernels.math64).sigmoid(
             raw.size, cnp.PyArray_DATA(a), cnp.PyArray_DATA(a))
         return raw
-
-    def conjugate(self, u, y):
-        v = u + y
-        return -entr(_inside(v)) - entr(_inside(1 - v))     # entr is -inf below 0
 
     def out_of_reach(self, y):
         return (np.asarray(y) == 0) | (np.asarray(y) == 1)

@@ -228,6 +228,35 @@ def test_fenchel_young(case):
         assert np.isinf(loss.conjugate(np.where(gradient < 0, -1e3, 1e3), y)).any()
 
 
+# in closed form, and the ends of the slopes' domain
+CONJUGATES = {
+    "squared": (lambda u, y: u * (u / 2 + y), lambda y: (-np.inf, np.inf)),
+    "absolute": (lambda u, y: u * y, lambda y: (-1, 1)),
+    "huber": (lambda u, y: u * (u / 2 + y), lambda y: (-0.7, 0.7)),
+    "quantile": (lambda u, y: u * y, lambda y: (-0.8, 1 - 0.8)),
+    "poisson": (lambda u, y: special.xlogy(u + y, u + y) - special.xlogy(y, y) - u, lambda y: (-y, np.inf)),
+    "gamma": (lambda u, y: special.xlogy(1 - u, 1 - u) + u * (1 + np.log(y)), lambda y: (-np.inf, 1)),
+    "logistic": (lambda u, y: -special.entr(u + y) - special.entr(1 - u - y), lambda y: (-y, 1 - y)),
+}
+
+
+@pytest.mark.parametrize("case", CONJUGATES)
+@pytest.mark.parametrize("n", [1, 7, 300])
+def test_conjugates_are_scipys(case, n):
+    """Up to the ends of the domain; infinite beyond."""
+    loss, u, y, _ = data(case, n=n)
+    plain, domain = CONJUGATES[case]
+    low, high = (np.broadcast_to(end, n).astype(float) for end in domain(y))
+    u = np.clip(u, low, high)
+    with np.errstate(invalid="ignore"):
+        u[::3] = np.where(np.isfinite(low), low, u)[::3]
+        u[1::3] = np.where(np.isfinite(high), high, u)[1::3]
+    np.testing.assert_allclose(loss.conjugate(u, y), plain(u, y), rtol=1e-13, atol=1e-14)
+    for end, way in ((low, -1), (high, 1)):
+        some = np.isfinite(end)
+        assert np.isinf(loss.conjugate(end + way * 1e-6, y)[some]).all()
+
+
 @every_loss
 def test_null_raw_is_the_best_constant(case):
     loss, _, y, plain = data(case)

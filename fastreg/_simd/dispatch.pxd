@@ -37,6 +37,12 @@ cdef extern from "kernels.h" nogil:
     ctypedef struct fr_losses:
         fr_loss squared, absolute, huber, quantile, poisson, gamma, tweedie, logistic, softmax
 
+    ctypedef void (*fr_conjugate)(Py_ssize_t n, const double *u, const double *y, double *out,
+                                  const double *params) noexcept nogil
+
+    ctypedef struct fr_conjugates:
+        fr_conjugate squared, absolute, huber, quantile, poisson, gamma, logistic
+
     ctypedef struct fr_product
     ctypedef struct fr_update
     ctypedef void (*fr_finish)(const fr_product *p, Py_ssize_t i, Py_ssize_t j, Py_ssize_t rows, Py_ssize_t cols,
@@ -126,6 +132,7 @@ cdef extern from "kernels.h" nogil:
         fr_math math32
         fr_losses loss64
         fr_losses loss32
+        fr_conjugates conjugate
         fr_net net64
         fr_net net32
 

@@ -237,6 +237,8 @@ typedef uint32_t bits32;
 #define LOSSES(f) {CAT(rows_squared, f), CAT(rows_absolute, f), CAT(rows_huber, f), CAT(rows_quantile, f), \
                    CAT(rows_poisson, f), CAT(rows_gamma, f), CAT(rows_tweedie, f), CAT(rows_logistic, f), \
                    CAT(rows_softmax, f)}
+#define CONJUGATES {pairs_squared_m64, pairs_absolute_m64, pairs_huber_m64, pairs_quantile_m64, \
+                    pairs_poisson_m64, pairs_gamma_m64, pairs_logistic_m64}
 #define NET(f) {CAT(width, f), STRIP, CAT(strips, f), CAT(product, f), CAT(sparse_product, f), \
                 CAT(store, f), CAT(forward, f), CAT(through_relu, f), CAT(through_slope, f), CAT(updating, f), \
                 CAT(column_sums, f), CAT(activity, f), CAT(sgd, f), CAT(heavy_ball, f), CAT(nesterov, f), CAT(adam, f), \
@@ -248,5 +250,5 @@ typedef uint32_t bits32;
                   CAT(col_moments, f), CAT(row_moments, f), CAT(pack, f)}
 const fr_kernels CAT(fr_kernels_, LEVEL) = {
     LEVEL_NAME, 3 * (VBYTES / 8), NR, dot, axpy, tile, TYPED(_f64), TYPED(_f32),
-    MATH(_m64), MATH(_m32), LOSSES(_m64), LOSSES(_m32),
+    MATH(_m64), MATH(_m32), LOSSES(_m64), LOSSES(_m32), CONJUGATES,
     NET(_m64), NET(_m32)};

@@ -53,6 +53,11 @@ typedef double (*fr_loss)(ptrdiff_t n, ptrdiff_t K, const void *raw, const void 
 typedef struct {
     fr_loss squared, absolute, huber, quantile, poisson, gamma, tweedie, logistic, softmax;
 } fr_losses;
+/* out[i] = the convex conjugate at u[i] of the loss of target y[i] */
+typedef void (*fr_conjugate)(ptrdiff_t n, const double *u, const double *y, double *out, const double *params);
+typedef struct {
+    fr_conjugate squared, absolute, huber, quantile, poisson, gamma, logistic;
+} fr_conjugates;
 /* One product C = A B of a network's layer (matrix.h), C computed by strips of columns. n counts the padding: it is
  * a multiple of `width` elements, or 1. Element (i, l) of A is a[i * ai + l * ak]; element (l, j) of B is
  * b[l * ldb + j], or b[j * ldb + l] where transposed (then only j < nb are there, the rest is padding). */
@@ -140,6 +145,7 @@ typedef struct {
     fr_typed f64, f32;
     fr_math math64, math32;
     fr_losses loss64, loss32;
+    fr_conjugates conjugate;
     fr_net net64, net32;
 } fr_kernels;
 

@@ -1,7 +1,7 @@
 /* Losses in the raw prediction, for one element type T (kernels.c includes this twice): value, first and second
  * derivative of one vector of predictions; one loop around them all.
  *
- * Formulas are arranged so that what is small is not a difference of what is large: the logistic loss of a row that is
+ * Their convex conjugates stand beside them. Formulas are arranged so that what is small is not a difference of what is large: the logistic loss of a row that is
  * fitted well, or its gradient, keeps all its digits. */
 
 static inline void NAME(squared)(V r, V y, const T *par, V *l, V *g, V *h)
@@ -157,6 +157,88 @@ ON_ROWS(tweedie)
 ON_ROWS(logistic)
 #undef ON_ROWS
 #undef BLOCK
+
+#if WIDE        /* certificates are in double */
+/* Convex conjugates sup_r u r - l(r, y); +inf outside of their domains, which rounding may leave by a little. */
+static inline V NAME(conj_squared)(V u, V y, const T *par)
+{
+    (void)par;
+    return u * (u * (T)0.5 + y);
+}
+
+static inline V NAME(within)(V u, T low, T high, V value)
+{
+    return NAME(pick)(MASK(u >= low) & MASK(u <= high), value, NAME(all)((T)INFINITY));
+}
+
+static inline V NAME(conj_absolute)(V u, V y, const T *par)
+{
+    (void)par;
+    return NAME(within)(u, -1, 1, u * y);
+}
+
+static inline V NAME(conj_huber)(V u, V y, const T *par)
+{
+    const T end = par[0] * (T)(1 + 1e-12);      /* a weighted slope divided by its weight is rounded */
+    return NAME(within)(u, -end, end, u * (u * (T)0.5 + y));
+}
+
+static inline V NAME(conj_quantile)(V u, V y, const T *par)
+{
+    return NAME(within)(u, -par[0], 1 - par[0], u * y);
+}
+
+/* v log v; 0 at 0, and where v is less by the rounding of a number of that size. */
+static inline V NAME(vlogv)(V v, V size)
+{
+    V end = NAME(pick)(MASK(v >= size * (T)-1e-15), NAME(all)(0), NAME(all)((T)INFINITY));
+    return NAME(pick)(MASK(v > (T)0), v * NAME(vlog)(v), end);
+}
+
+static inline V NAME(conj_poisson)(V u, V y, const T *par)
+{
+    (void)par;
+    V v = u + y;
+    return NAME(vlogv)(v, y) - NAME(vlogv)(y, y) - u;
+}
+
+static inline V NAME(conj_gamma)(V u, V y, const T *par)
+{
+    (void)par;
+    V one = NAME(all)(1);
+    return NAME(vlogv)(one - u, one) + u * (one + NAME(vlog)(y));
+}
+
+static inline V NAME(conj_logistic)(V u, V y, const T *par)
+{
+    (void)par;
+    V v = u + y, one = NAME(all)(1);
+    return NAME(vlogv)(v, one) + NAME(vlogv)(one - v, one);
+}
+
+#define ON_PAIRS(f) \
+    static void NAME(pairs_##f)(ptrdiff_t n, const T *u, const T *y, T *out, const T *par) \
+    { \
+        ptrdiff_t i = 0; \
+        for (; i + LANES <= n; i += LANES) \
+            NAME(put)(out + i, NAME(conj_##f)(NAME(get)(u + i), NAME(get)(y + i), par)); \
+        if (i < n) { \
+            T part[2][LANES] = {{0}}; \
+            memcpy(part[0], u + i, (n - i) * sizeof(T)); \
+            memcpy(part[1], y + i, (n - i) * sizeof(T)); \
+            NAME(put)(part[0], NAME(conj_##f)(NAME(get)(part[0]), NAME(get)(part[1]), par)); \
+            memcpy(out + i, part[0], (n - i) * sizeof(T)); \
+        } \
+    }
+ON_PAIRS(squared)
+ON_PAIRS(absolute)
+ON_PAIRS(huber)
+ON_PAIRS(quantile)
+ON_PAIRS(poisson)
+ON_PAIRS(gamma)
+ON_PAIRS(logistic)
+#undef ON_PAIRS
+#endif
 
 /* Cross-entropy of K classes, y the class number: log sum_k exp(r_k) - r_y. */
 /* Few classes, gradient only: LANES rows at a time, a vector holds one class of theirs. */

@@ -177,14 +177,15 @@ class ProxNewton(Shortlisting):
             ridge = alpha * penalty.factor
             if ridge.min(initial=np.inf) > 0:  # rows meet Fenchel's inequality as an equation: what is left is columns'
                 return min(float(((self.v - ridge * self.coef) ** 2 / (2 * ridge)).sum()), max(primal, 0.0)), primal
-        some = state.s > 0
-        theta = self.u[some] / state.s[some]
         if not self.feasible:
             size = float(state.h.sum()) * self.design.sq_norms + alpha * (1 - penalty.l1_ratio) * penalty.factor
             wrong = penalty.violation(self.v, self.coef, alpha)
             with np.errstate(divide="ignore", invalid="ignore"):
                 return float(np.where(wrong > 0, wrong**2 / (2 * size), 0).sum()), primal
-        norm = np.sqrt(self.design.sq_norms * dot(theta, self.u[some]))
+        some = slice(None) if state.s.all() else state.s > 0  # picking rows costs as much as the rest
+        s, y, u = state.s[some], state.y[some], self.u[some]
+        theta = u / s
+        norm = np.sqrt(self.design.sq_norms * dot(theta, u))
         charged = np.where(alpha * penalty.l1_ratio * penalty.factor > 0, 1e-15, 1e-9) * norm
         # the residual as it is, and, where l2 is small, at the scale that is feasible for the problem augmented by l2
         trials = [penalty.dual_charge(self.v, self.coef, alpha, charged)]
@@ -193,7 +194,7 @@ class ProxNewton(Shortlisting):
             factor, charge, extra = penalty.dual_charge(scale * self.v, self.coef, alpha, charged)
             trials += [(scale, charge, extra)] if factor == 1 else []
         best = max(primal, 0.0)  # nothing is below 0
-        s, y, across = state.s[some], state.y[some], dot(self.u, state.offset)
+        across = dot(self.u, state.offset)
         for scale, charge, extra in trials:
             dual = -dot(s, self.loss.conjugate(-scale * theta, y)) - charge - scale * across
             if dual > -np.inf:  # the correction may have left the conjugate's domain
