@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
 from fastreg._validation import check_bounds, check_fit_data, check_groups, check_offset, check_params
 from fastreg.design import Design
 from fastreg.glm._base import LinearClassifier, LinearPredictor

@@ -94,6 +94,7 @@ class Model:
         self.before = penalty.value(coef, alpha)
         self.rounding = 1e-14 * (abs(self.before) + H * slack)
         self.gained = 0.0
+        self.rounds, self.is_solved = ROUNDS, False
 
     def refresh(self):
         """The gradient afresh, and the decrease so far."""
