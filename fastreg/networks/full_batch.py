@@ -63,8 +63,11 @@ def residual(net, penalties, X, Y, sample_weight=None):
     _, weight_slopes, bias_slopes = net.gradient(X, Y, sample_weight)
     worst = 0.0
     for w, g, penalty in zip(net.weights + net.biases, weight_slopes + bias_slopes, penalties, strict=True):
-        moved = g if penalty is None else w - penalty.prox(w - g, 1.0)
-        worst = max(worst, float(np.abs(moved).max(initial=0.0)))
+        if penalty is not None:  # in place: in large networks each copy is as large as the weights
+            np.subtract(w, g, out=g)
+            g = penalty.prox(g, 1.0)
+            g -= w
+        worst = max(worst, float(g.max(initial=0.0)), -float(g.min(initial=0.0)))
     return worst
 
 
