@@ -117,7 +117,8 @@ def network_table(rows, threads):
             continue
         entry = row["rivals"].get("fastreg", {"levels": {}, "status": "not run"})
         own = entry["levels"].get("1", {}).get("seconds")
-        prox = row["rivals"].get("fastreg-prox", {"levels": {}})["levels"].get("1", {}).get("seconds")
+        penalised = row["rivals"].get("fastreg-prox", {"levels": {}})
+        prox = penalised["levels"].get("1", {}).get("seconds") if penalised.get("run") == entry.get("run") else None
         seconds, rival = best_rival(row, "1")
         rate = row["flops"] / own if own else None
         cells = [
