@@ -15,6 +15,7 @@ from fastreg._validation.data import (
     check_path_data,
     check_predict_data,
     check_sample_weight,
+    is_plain,
 )
 from fastreg._validation.parameters import (
     check_alphas,
@@ -40,4 +41,5 @@ __all__ = [
     "check_ratios",
     "check_sample_weight",
     "check_strength",
+    "is_plain",
 ]

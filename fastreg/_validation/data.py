@@ -163,6 +163,18 @@ def check_offset(offset, n_samples):
     return np.ascontiguousarray(offset)
 
 
+def is_plain(estimator, X):
+    """Whether X needs no check for `predict` but that its numbers are finite."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype.char in "fd"
+        and X.shape[0] > 0
+        and X.shape[1] == estimator.n_features_in_
+        and "feature_names_in_" not in vars(estimator)
+    )
+
+
 def check_predict_data(estimator, X):
     """Check X for `predict` against what the estimator was fitted on.
 
@@ -181,14 +193,7 @@ def check_predict_data(estimator, X):
     ValueError
         scikit-learn's own.
     """
-    if (
-        type(X) is np.ndarray
-        and X.ndim == 2
-        and X.dtype.char in "fd"
-        and X.shape[0] > 0
-        and X.shape[1] == estimator.n_features_in_
-        and "feature_names_in_" not in vars(estimator)
-    ):
+    if is_plain(estimator, X):
         with np.errstate(all="ignore"):
             if math.isfinite(np.add.reduce(X, None)):
                 return X

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
-from fastreg._validation import check_predict_data
+from fastreg._validation import check_predict_data, is_plain
 
 __all__ = ["check_network_data", "check_rows", "float_type", "rows_of"]
 
@@ -64,15 +64,7 @@ def check_rows(estimator, X):
     ValueError
         scikit-learn's own.
     """
-    if (
-        type(X) is np.ndarray
-        and X.ndim == 2
-        and X.dtype.char in "fd"
-        and X.shape[0] > 0
-        and X.shape[1] == estimator.n_features_in_
-        and "feature_names_in_" not in vars(estimator)
-        and math.isfinite(np.add.reduce(X, None))
-    ):
+    if is_plain(estimator, X) and math.isfinite(np.add.reduce(X, None)):
         return X
     return rows_of(check_predict_data(estimator, X))
 
