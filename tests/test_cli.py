@@ -119,14 +119,15 @@ def test_npz_and_svmlight(here, table):
 def test_sparse_stays_sparse(here):
     rng = np.random.default_rng(1)
     X = sparse.csr_array(rng.standard_normal((60, 400)) * (rng.random((60, 400)) < 0.02))
-    pipeline, *_ = fit_in_python(X, X @ rng.standard_normal(400))
+    pipeline = fit_in_python(X, X @ rng.standard_normal(400))
     assert sparse.issparse(pipeline[:-1].transform(X))
 
 
 def fit_in_python(X, y):
     from fastreg.cli.fit import fit_pipeline
+    from fastreg.cli.pipeline import Choices
 
-    return fit_pipeline(X, y, None, "lasso", None, {"l1_ratios": (0.5,)}, 3, "min", 0), X, y
+    return fit_pipeline(X, y, None, Choices("lasso", cv=3))[0]
 
 
 @pytest.mark.parametrize("model", ["lasso", "ridge", "elastic-net"])
@@ -157,7 +158,7 @@ def test_inspect(here, table):
     table.to_csv("data.csv", index=False)
     run("fit", "data.csv", "--target", "target", "--out", "m.skops")
     said = run("inspect", "m.skops", "--top", 3).output
-    for word in ("lasso for target", "CV error", "are zero", "L1 ", "L2 ", "gap", "Largest 3 of"):
+    for word in ("lasso for target", "CV error", "non-zeros", "L1 ", "L2 ", "gap", "Largest 3 of"):
         assert word in said
     content = models.load("m.skops")
     coef = content["pipeline"].named_steps["model"].coef_

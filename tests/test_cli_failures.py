@@ -39,6 +39,9 @@ FILES = {
     "spaces.csv": "a, y\n1,2\n3,4\n",
     "holes.csv": "a,y\n1,1\n2,\n3,4\n4,\n5,7\n",
     "flat.csv": "a,y\n1,1\n2,1\n3,1\n4,1\n5,1\n6,1\n",
+    "half.csv": "a,y\n1,1\n2,1.5\n3,1\n4,1.5\n5,1\n",
+    "rare.csv": "a,y\n1,u\n2,u\n3,v\n4,u\n5,u\n",
+    "gaps.csv": "a,y\n1,u\n2,\n3,v\n",
     "only.csv": "y\n1\n2\n3\n4\n5\n",
     "infinite.csv": "a,y\n1,1\n2,2\ninf,3\n4,4\n5,5\n",
     "short.csv": "a,y\n1,1\n2,2\n",
@@ -69,7 +72,11 @@ FIT_FAILURES = {
     "wrong target": (["good.csv", "--target", "z"], "no column 'z' for --target; it has a, b, y"),
     "nearly the target": (["spaces.csv", "--target", "Y"], "no column 'Y' for --target; did you mean ' y'?"),
     "nearly a column": (["good.csv", "--target", "y", "--drop", "B"], "--drop B: good.csv has no such column"),
-    "text target": (["good.csv", "--target", "b"], "holds text ('u')"),
+    "text target": (["good.csv", "--target", "b", "--task", "regression"], "holds text ('u')"),
+    "fractions as classes": (["half.csv", "--target", "y", "--task", "classification"], "holds 1.5: classes are"),
+    "class of one row": (["rare.csv", "--target", "y"], "class 'v' of target 'y' has one row only"),
+    "holes in classes": (["gaps.csv", "--target", "y"], "in 1 of 3 rows (first: row 2)"),
+    "unknown task": (["good.csv", "--target", "y", "--task", "rank"], "--task"),
     "holes in target": (["holes.csv", "--target", "y"], "in 2 of 5 rows (first: row 2)"),
     "empty target": (["hollow.csv", "--target", "b"], "has no values"),
     "constant target": (["flat.csv", "--target", "y"], "same in every row"),
@@ -116,8 +123,8 @@ MATRIX_FAILURES = {
     "lengths": ({"X": np.eye(3), "y": np.arange(4.0)}, [], "must be as long"),
     "1-D": ({"X": np.ones(3), "y": np.arange(3.0)}, [], "must be a 2-D array"),
     "complex": ({"X": np.eye(3) * 1j, "y": np.arange(3.0)}, [], "real numbers"),
-    "2-D target": ({"X": np.eye(3), "y": np.eye(3)}, [], "one real number a row"),
-    "text target": ({"X": np.eye(3), "y": np.array(["a", "b", "c"])}, [], "one real number a row"),
+    "2-D target": ({"X": np.eye(3), "y": np.eye(3)}, [], "one real number or text a row"),
+    "text target": ({"X": np.eye(3), "y": np.array(["a", "b", "c"])}, ["--task", "regression"], "holds text ('a')"),
     "nan target": ({"X": np.eye(3), "y": np.array([1.0, np.nan, 2.0])}, [], "first: row 2"),
     "objects": ({"X": np.array([[1, None]], dtype=object), "y": np.ones(1)}, [], "can't be read as npz"),
     "infinite": ({"X": np.diag([np.inf, 1, 1]), "y": np.arange(3.0)}, [], "infinite"),
@@ -188,6 +195,7 @@ def test_predict_failures(fitted):
     assert "has 3 columns" in failure("predict", "matrix.skops", "narrow.npz", "--out", "p.csv")
     assert "fitted on 4 columns" in failure("predict", "matrix.skops", "wide.svm", "--out", "p.csv")
     assert "must end in .csv" in failure("predict", "m.skops", "good.csv", "--out", "p.xlsx")
+    assert "predicts numbers, not classes" in failure("predict", "m.skops", "good.csv", "--probabilities")
     assert "overwrite the input" in failure("predict", "m.skops", "good.csv", "--out", "good.csv")
 
 

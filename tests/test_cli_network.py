@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold
 
 from fastreg import MLPRegressor
 from fastreg.cli import models, network
+from fastreg.cli.pipeline import Choices
 
 
 @pytest.fixture
@@ -29,8 +30,8 @@ def test_fit_is_the_network_by_hand(here):
     data = pd.read_csv("diabetes.csv")
     X, y = data.drop(columns="target").to_numpy(), data["target"].to_numpy()
     Z, z = X / X.std(axis=0), (y - y.mean()) / y.std()
-    made = network.make_model(0.01, (12, 5), "l1", "min", None, 0).regressor.estimator
-    by_hand = MLPRegressor(**{**made.get_params(), "alpha": 0.01}).fit(Z, z)
+    settings = network.settings_of(Choices("mlp", hidden=(12, 5))) | {"alpha": 0.01}
+    by_hand = MLPRegressor(**settings).fit(Z, z)
     np.testing.assert_allclose(pd.read_csv("p.csv")["prediction"], by_hand.predict(Z) * y.std() + y.mean(), rtol=1e-6)
     total = sum(W.size for W in by_hand.coefs_)
     assert f"{total - by_hand.n_zeros_} of {total} weights" in said
@@ -38,7 +39,7 @@ def test_fit_is_the_network_by_hand(here):
     # the error that is printed is that of the folds, in units of the target
     errors = []
     for train, test in KFold(3, shuffle=True, random_state=0).split(y):
-        model = MLPRegressor(**{**made.get_params(), "alpha": 0.01}).fit(Z[train], z[train])
+        model = MLPRegressor(**settings).fit(Z[train], z[train])
         errors.append(y.var() * np.mean((model.predict(Z[test]) - z[test]) ** 2))
     saved = models.load("m.skops")["summary"]
     assert saved.cv_error == pytest.approx(np.mean(errors), rel=1e-6)

@@ -65,7 +65,7 @@ def _version(ctx, param, value):
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
 def app(ctx, debug):
-    """Lasso, ridge and elastic net with paths, cross-validation and a certificate of optimality."""
+    """Lasso, ridge, elastic net and networks with cross-validation, and a certificate of optimality."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
@@ -92,7 +92,14 @@ def demo(**options):
     type=click.Choice(["lasso", "ridge", "elastic-net", "mlp"]),
     default="lasso",
     show_default=True,
-    help="A linear model by its penalty, or a network.",
+    help="A linear (of classes: logistic) model by its penalty, or a network.",
+)
+@click.option(
+    "--task",
+    type=click.Choice(["auto", "regression", "classification"]),
+    default="auto",
+    show_default=True,
+    help="Whether the target is numbers or classes; auto: classes if text or true/false.",
 )
 @click.option(
     "--alpha",
@@ -143,6 +150,7 @@ def fit(**options):
 @app.command()
 @click.argument("model", type=click.Path())
 @click.argument("data", type=click.Path())
+@click.option("--probabilities", is_flag=True, help="Also the probability of each class.")
 @click.option("--out", type=click.Path(), help="File to write (.csv, .tsv, .parquet, .feather, .npz); else printed.")
 def predict(**options):
     """Predict the rows of DATA with a saved MODEL."""

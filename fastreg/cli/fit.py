@@ -4,12 +4,12 @@ import time
 
 import numpy as np
 
-from fastreg.cli import io, models, network, pipeline, report
+from fastreg.cli import io, linear, models, network, pipeline, report
 from fastreg.cli.errors import Failure, need
 from fastreg.cli.files import check_output
 
 
-def run(data, target, model, alpha, l1_ratio, hidden, penalty, cv, rule, drop, seed, out):
+def run(data, target, task, model, alpha, l1_ratio, hidden, penalty, cv, rule, drop, seed, out):
     """Read, fit, print, save; arguments as on the command line."""
     alpha = pipeline.parse_alpha(alpha)
     if l1_ratio and model != "elastic-net":
@@ -18,39 +18,50 @@ def run(data, target, model, alpha, l1_ratio, hidden, penalty, cv, rule, drop, s
         for option, value in (("--hidden", hidden), ("--penalty", penalty)):
             if value is not None:
                 raise Failure(f"{option} is for --model mlp; leave it out with {model}")
-    hidden = network.parse_hidden(hidden or "32")
+    choices = pipeline.Choices(
+        model, alpha, l1_ratio or (0.5,), network.parse_hidden(hidden or "32"), penalty or "l1", cv, rule, seed
+    )
     need("rich")
     if out is not None:
         need("skops")
         file = check_output(out, models.SUFFIX, inputs=[data])
     with report.working(f"reading {data}"):
-        X, y, kinds, target = read(data, target, drop)
-    if cv > len(y):
-        raise Failure(f"--cv {cv}: {data} has only {len(y)} rows; give fewer folds or more rows")
-    if y.min() == y.max():
-        raise Failure(f"{data}: target {target!r} is the same in every row; choose another --target")
+        X, y, kinds, target = read(data, target, drop, task)
+    check_rows(y, choices.cv, data, target)
+    if task == "auto" and not pipeline.is_classes(y) and len(np.unique(y)) == 2:
+        report.note(f"target {target!r} has two values only; --task classification takes them for classes")
     start = time.perf_counter()
     with report.working(f"fitting {model}, {cv} folds"):
-        choices = {"l1_ratios": l1_ratio or (0.5,), "hidden": hidden, "penalty": penalty or "l1"}
-        fitted = fit_pipeline(X, y, kinds, model, alpha, choices, cv, rule, seed)
+        fitted, summary = fit_pipeline(X, y, kinds, choices)
     took = time.perf_counter() - start
-    how = "given" if alpha is not None else f"rule {rule}"
-    summary = pipeline.summarise(model, fitted.named_steps["model"], how, cv, y)
     # Saved first: if that fails, the one line that says so is all.
     if out is not None:
         models.save(file, fitted, target, kinds, summary)
-    show(summary, fitted, target, took)
+    report.console().print(report.facts([*facts(summary, fitted, target), ["time", report.seconds(took)]]))
     if out is not None:
         report.console().print(f"saved to {out}", soft_wrap=True)
 
 
-def read(data, target, drop):
+def check_rows(y, cv, data, target):
+    """Refuse a target that folds can't be made of."""
+    if cv > len(y):
+        raise Failure(f"--cv {cv}: {data} has only {len(y)} rows; give fewer folds or more rows")
+    values, count = np.unique(y, return_counts=True)
+    if len(values) == 1:
+        raise Failure(f"{data}: target {target!r} is the same in every row; choose another --target")
+    if pipeline.is_classes(y) and count.min() == 1:
+        rare = str(values[count.argmin()])
+        raise Failure(f"{data}: class {rare!r} of target {target!r} has one row only; leave that row out or give more")
+
+
+def read(data, target, drop, task):
     """Features and target of a file.
 
     Returns
     -------
     X : DataFrame, ndarray or sparse
     y : ndarray of shape (n,)
+        Floats, or labels: see `fastreg.cli.io.check_target`.
     kinds : dict of str to bool, or None
         See `fastreg.cli.io.tidy`.
     target : str
@@ -61,14 +72,14 @@ def read(data, target, drop):
         if data.lower().endswith(io.SVMLIGHT) and target not in (None, "y"):
             raise Failure("an svmlight file holds its own target; leave --target out")
         target = target or "y"
-        X, y = io.read_matrix(data, target)
+        X, y = io.read_matrix(data, target, task)
         if isinstance(X, np.ndarray) and X.dtype.kind == "f":
             empty = np.isnan(X).all(axis=0)
             if empty.any():
                 raise Failure(f"{data}: column {int(empty.argmax())} of X has no values; remove it")
         return X, y, None, target
     table = io.read_table(data)
-    y = io.table_target(table, target, data)
+    y = io.table_target(table, target, data, task)
     for name in drop:
         if name not in table.columns or name == target:
             advice = io.meant(name, table.columns.drop(target)) or "correct the name (one --drop a column)"
@@ -96,77 +107,62 @@ def note_text(column):
         report.note(f"text column {name!r} has {values} different values, a column each; --drop it if a name")
 
 
-def fit_pipeline(X, y, kinds, name, alpha, choices, cv, rule, seed):
+def fit_pipeline(X, y, kinds, choices):
     """Fit the whole pipeline.
 
     Parameters
     ----------
     X, y, kinds
         As `read` gives them.
-    name : str
-    alpha : float or None
-    choices : dict
-        'l1_ratios' of the elastic net, 'hidden' and 'penalty' of a network.
-    cv : int
-    rule : str
-    seed : int
+    choices : Choices
 
     Returns
     -------
     sklearn.pipeline.Pipeline
         With steps ``columns``, ``scale`` and ``model``.
+    Summary
     """
-    from sklearn.model_selection import KFold
     from sklearn.pipeline import Pipeline
 
-    # Files are often sorted, so rows are shuffled into folds. The split is done here and not by the estimator
-    # since its `cv` is saved with it, and a splitter is not among the types that a model file may hold.
-    folds = list(KFold(cv, shuffle=True, random_state=seed).split(y))
+    folds = pipeline.make_folds(y, choices)
     prepare = Pipeline(pipeline.preprocessing(kinds))
     Z = prepare.fit_transform(X)
-    if name == "mlp":
-        model = network.make_model(alpha, choices["hidden"], choices["penalty"], rule, folds, seed)
-        model.fit(Z, y)
-        model.set_params(regressor__cv=cv)
-        model.regressor_.set_params(cv=cv)
-    else:
-        model = pipeline.make_model(name, alpha, choices["l1_ratios"], rule, folds, Z.shape)
-        model.fit(Z, y)
-        model.set_params(cv=cv)
-    return Pipeline([*prepare.steps, ("model", model)])
+    family = family_of(choices.model)
+    model = family.fit(Z, y, choices, folds)
+    found = family.found(model, Z, y, choices, folds)
+    summary = pipeline.Summary(
+        **vars(found),
+        model=choices.model,
+        how="given" if choices.alpha is not None else f"rule {choices.rule}",
+        folds=choices.cv,
+        rows=len(y),
+        null_error=pipeline.null_error(y),
+    )
+    return Pipeline([*prepare.steps, ("model", model)]), summary
 
 
-def show(summary, fitted, target, took):
-    """Print what was chosen."""
-    out = report.console()
-    inner = network.network_of(fitted.named_steps["model"])
-    if inner is not None:
-        rows = [
-            ["model", f"{summary.model} for {target}, {summary.rows} rows, {inner.n_features_in_} columns"],
-            ["layers", network.size_text(inner)],
-            ["penalty", f"{inner.penalty}, alpha {report.number(summary.alpha)} ({summary.how})"],
-            ["CV error", error_text(summary)],
-            ["non-zeros", network.weights_text(inner)],
-            ["time", report.seconds(took)],
-        ]
-        out.print(report.facts(rows))
-        return
-    coef = fitted.named_steps["model"].coef_
-    strength = f"alpha {report.number(summary.alpha)}"
-    if summary.model == "elastic-net":
-        strength += f", l1_ratio {report.number(summary.l1_ratio)}"
-    rows = [
-        ["model", f"{summary.model} for {target}, {summary.rows} rows, {len(coef)} columns"],
-        ["penalty", f"{strength} ({summary.how})"],
-        ["CV error", error_text(summary)],
-        ["non-zeros", f"{np.count_nonzero(coef)} of {len(coef)}"],
-        ["gap", f"{summary.gap:.1e} of the objective at zero"],
-        ["time", report.seconds(took)],
-    ]
-    out.print(report.facts(rows))
+def family_of(name):
+    """The module that fits and shows a model."""
+    return network if name == "mlp" else linear
+
+
+def facts(summary, fitted, target):
+    """Rows of what was fitted and chosen."""
+    model = fitted.named_steps["model"]
+    columns = fitted.named_steps["scale"].n_features_in_
+    rows = [["model", f"{summary.model} for {target}, {summary.rows} rows, {columns} columns"]]
+    if hasattr(model, "classes_"):
+        names = [str(label) for label in model.classes_]
+        shown = names if len(names) <= 10 else [*names[:9], "...", names[-1]]
+        rows.append(["classes", f"{len(names)}: {', '.join(shown)}"])
+    return [*rows, *family_of(summary.model).facts(model, summary), ["CV error", error_text(summary)]]
 
 
 def error_text(summary):
     """The cross-validated error in one line."""
     error = report.plus_minus(summary.cv_error, summary.cv_se, report.decimals(summary.cv_se))
-    return f"{error} mean squared, R² {summary.r2:.3f} ({summary.folds} folds)"
+    if summary.accuracy is None:
+        quality = f"mean squared, R² {1 - summary.cv_error / summary.null_error:.3f}"
+    else:
+        quality = f"log loss (shares of the classes: {summary.null_error:.3f}), {100 * summary.accuracy:.1f} % right"
+    return f"{error} {quality} ({summary.folds} folds)"

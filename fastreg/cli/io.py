@@ -192,8 +192,8 @@ def example(column):
     return repr(shown if len(shown) <= 30 else shown[:27] + "...")
 
 
-def table_target(table, target, path):
-    """The target of a table as float64.
+def table_target(table, target, path, task="auto"):
+    """The target of a table, as floats or labels.
 
     Parameters
     ----------
@@ -201,6 +201,7 @@ def table_target(table, target, path):
     target : str or None
     path : str
         For messages.
+    task : {'auto', 'regression', 'classification'}
 
     Returns
     -------
@@ -215,28 +216,58 @@ def table_target(table, target, path):
     column, where = table[target], f"{path}: target {target!r}"
     if column.isna().all():
         raise Failure(f"{where} has no values; choose another --target")
-    if not _is_numeric(column, where):
-        raise Failure(f"{where} holds text ({example(column)}); recode it as numbers or choose another --target")
-    return check_target(_as_number(column, where), where)
+    truth = need("pandas").api.types.is_bool_dtype(column)
+    if _is_numeric(column, where) and (task == "regression" or not truth):
+        return check_target(_as_number(column, where), where, task)
+    if column.isna().any():
+        check_target(np.where(column.isna(), np.nan, 0.0), where)
+    return check_target(_as_text(column).astype(str), where, task)
 
 
-def check_target(y, where):
-    """Refuse a target that is not one number a row."""
-    if y.ndim != 1 or y.dtype.kind not in "biuf":
-        raise Failure(f"{where} is {y.ndim}-D of type {y.dtype}; it must be one real number a row")
+def check_target(y, where, task="auto"):
+    """A target as float64 numbers, or as labels: str or, of whole numbers, int64.
+
+    Parameters
+    ----------
+    y : ndarray
+    where : str
+        For messages.
+    task : {'auto', 'regression', 'classification'}
+        'auto': text and true/false are classes, all else numbers.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    Raises
+    ------
+    Failure
+        Not one number or label a row, or not what the task needs.
+    """
+    if y.ndim != 1 or y.dtype.kind not in "biufU":
+        raise Failure(f"{where} is {y.ndim}-D of type {y.dtype}; it must be one real number or text a row")
+    if y.dtype.kind in "bU" and task != "regression":
+        return y.astype(str)
+    if y.dtype.kind == "U":
+        raise Failure(f"{where} holds text ({str(y[0])!r}): classes; leave out --task regression, or choose another")
     y = y.astype(np.float64)
     bad = ~np.isfinite(y)
     if bad.any():
         first, count = int(bad.argmax()) + 1, int(bad.sum())
         raise Failure(f"{where} is missing or infinite in {count} of {len(y)} rows (first: row {first}); remove them")
-    return y
+    if task != "classification":
+        return y
+    if (y != np.rint(y)).any() or np.abs(y).max() > 2**53:
+        odd = y[(y != np.rint(y)) | (np.abs(y) > 2**53)][0]
+        raise Failure(f"{where} holds {odd:g}: classes are text or whole numbers; leave out --task classification")
+    return y.astype(np.int64)
 
 
 # -----------------------------------------------------------------------------------------------------------
 # matrices
 
 
-def read_matrix(path, target=None, n_features=None):
+def read_matrix(path, target=None, task="auto", n_features=None):
     """Read an npz or svmlight file.
 
     An npz file holds either ``X`` (2-D) or what `scipy.sparse.save_npz` writes, beside an array with the
@@ -247,6 +278,8 @@ def read_matrix(path, target=None, n_features=None):
     path : str or Path
     target : str, optional
         Name of the target's array in an npz file; without it no target is read from an npz file.
+    task : {'auto', 'regression', 'classification'}
+        See `check_target`.
     n_features : int, optional
         Columns of an svmlight file, which does not store them; the highest that occurs by default.
 
@@ -261,9 +294,9 @@ def read_matrix(path, target=None, n_features=None):
     """
     path = _check_input(path)
     if path.name.lower().endswith(".npz"):
-        X, y = _read_npz(path, target)
+        X, y = _read_npz(path, target, task)
     else:
-        X, y = _read_svmlight(path, n_features)
+        X, y = _read_svmlight(path, n_features, task)
     if X.shape[0] == 0 or X.shape[1] == 0:
         raise Failure(f"{path}: X is empty ({X.shape[0]} rows, {X.shape[1]} columns)")
     values = X if isinstance(X, np.ndarray) else X.data
@@ -272,7 +305,7 @@ def read_matrix(path, target=None, n_features=None):
     return X, y
 
 
-def _read_npz(path, target):
+def _read_npz(path, target, task):
     from scipy import sparse
 
     try:
@@ -297,10 +330,10 @@ def _read_npz(path, target):
         raise Failure(f"{path}: X is {X.ndim}-D of type {X.dtype}; it must be a 2-D array of real numbers")
     if y is not None and y.shape[:1] != X.shape[:1]:
         raise Failure(f"{path}: X has {X.shape[0]} rows, {target!r} has shape {y.shape}; they must be as long")
-    return X, None if y is None else check_target(y, f"{path}: target {target!r}")
+    return X, None if y is None else check_target(y, f"{path}: target {target!r}", task)
 
 
-def _read_svmlight(path, n_features):
+def _read_svmlight(path, n_features, task):
     from sklearn.datasets import load_svmlight_file
 
     try:
@@ -310,7 +343,7 @@ def _read_svmlight(path, n_features):
         if n_features is not None and "n_features" in str(error):
             advice = f"the model was fitted on {n_features} columns"
         raise Failure(f"{path}: can't be read as svmlight ({one_line(error)}); {advice}") from error
-    return X, check_target(y, f"{path}: target")
+    return X, check_target(y, f"{path}: target", task)
 
 
 # -----------------------------------------------------------------------------------------------------------
@@ -318,19 +351,19 @@ def _read_svmlight(path, n_features):
 
 
 def write_predictions(values, file):
-    """Write one number a row under the name ``prediction``.
+    """Write columns of predictions.
 
     Parameters
     ----------
-    values : ndarray of shape (n,)
+    values : dict of str to ndarray of shape (n,)
     file : pathlib.Path or text file
         A path is written by its ending, one of `WRITABLE`; a text file gets CSV.
     """
     ending = file.suffix.lower() if isinstance(file, Path) else ".csv"
     if ending == ".npz":
-        np.savez(file, prediction=values)
+        np.savez(file, **values)
         return
-    table = need("pandas").DataFrame({"prediction": values})
+    table = need("pandas").DataFrame(values)
     if ending in PARQUET or ending in FEATHER:
         need("pyarrow")
     if ending in PARQUET:

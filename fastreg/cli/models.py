@@ -10,7 +10,7 @@ from fastreg.cli.errors import Failure, need, one_line
 from fastreg.cli.files import atomic
 
 SUFFIX = (".skops",)
-FORMAT = 1
+FORMAT = 2
 
 
 def trusted_types():
@@ -84,7 +84,9 @@ def load(path):
     skops = need("skops.io")
     try:
         content = skops.load(path, trusted=trusted_types())
-        if content["format"] != FORMAT or not isinstance(content["pipeline"], Pipeline):
+        if content["format"] != FORMAT:
+            raise ValueError("another version of fastreg saved it")
+        if not isinstance(content["pipeline"], Pipeline):
             raise ValueError("its content is something else")
         content["summary"] = Summary(**content["summary"])
         check_is_fitted(content["pipeline"].named_steps["model"])

@@ -9,10 +9,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from fastreg.cli import network
 from fastreg.cli.errors import Failure
-
-NAMES = {"lasso": "LassoCV", "elastic-net": "ElasticNetCV", "ridge": "RidgeCV"}
 
 
 def preprocessing(kinds):
@@ -44,52 +41,113 @@ def preprocessing(kinds):
     return [("columns", columns), ("scale", scale)]
 
 
-def ridge_grid(n_rows, n_columns, n_alphas=100):
-    """Alphas for a ridge on standardised columns, in units of scikit-learn's Ridge.
+@dataclass(frozen=True)
+class Choices:
+    """What the command line asked for.
 
-    The mean eigenvalue of X'X / n is 1 and the largest at most p, so penalties of 10 p n to p n / 1e5 go from
-    nearly zero coefficients to nearly least squares.
+    Attributes
+    ----------
+    model : {'lasso', 'ridge', 'elastic-net', 'mlp'}
+    alpha : float or None
+        None: by cross-validation.
+    l1_ratios : tuple of float
+        Of the elastic net.
+    hidden : tuple of int
+        Neurons of a network's hidden layers.
+    penalty : {'l1', 'l2', 'l1_l2'}
+        Of a network's weights.
+    cv : int
+    rule : {'min', '1se'}
+    seed : int
     """
-    return n_rows * n_columns * np.logspace(1, -5, n_alphas)
+
+    model: str
+    alpha: float | None = None
+    l1_ratios: tuple = (0.5,)
+    hidden: tuple = (32,)
+    penalty: str = "l1"
+    cv: int = 5
+    rule: str = "min"
+    seed: int = 0
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What is known of a fit besides its coefficients.
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    alpha : float
+    l1_ratio : float or None
+        None for networks.
+    cv_error, cv_se : float
+        Mean squared error (classes: log loss) over folds at `alpha`, and its standard error.
+    gap : float or None
+        Duality gap over the objective at zero coefficients; networks have none.
+    accuracy : float or None
+        Share of the test rows whose class is right; None for numbers.
+    """
+
+    alpha: float
+    l1_ratio: float | None
+    cv_error: float
+    cv_se: float
+    gap: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Summary(Found):
+    """What is known of a fit besides its coefficients: what was found, and
 
     Attributes
     ----------
     model : str
     how : str
         How alpha was found: ``"given"``, or ``"rule ..."``.
-    alpha : float
-    l1_ratio : float or None
-    cv_error, cv_se : float
-        Mean squared error over folds at `alpha`, and its standard error.
     folds, rows : int
-    variance : float
-        Of the target: the error of predicting its mean.
-    gap : float or None
-        Duality gap over the objective at zero coefficients; networks have none, and no l1_ratio.
+    null_error : float
+        Of predicting the mean of the target, or the shares of its classes.
     """
 
     model: str
     how: str
-    alpha: float
-    l1_ratio: float | None
-    cv_error: float
-    cv_se: float
     folds: int
     rows: int
-    variance: float
-    gap: float | None
-
-    @property
-    def r2(self):
-        """Share of the variance explained in cross-validation."""
-        return 1.0 - self.cv_error / self.variance
+    null_error: float
 
     as_dict = asdict
+
+
+def is_classes(y):
+    """Whether a target is labels; numbers to predict are always floats."""
+    return y.dtype.kind != "f"
+
+
+def null_error(y):
+    """Mean squared error of the mean, or log loss of the shares of the classes."""
+    if not is_classes(y):
+        return float(np.var(y))
+    share = np.unique(y, return_counts=True)[1] / len(y)
+    return float(-(share * np.log(share)).sum())
+
+
+def share_right(model, Z, y, folds):
+    """Share of rows whose class is right when their fold is predicted by a fit of the others."""
+    from sklearn.model_selection import cross_val_predict
+
+    return float(np.mean(cross_val_predict(model, Z, y, cv=folds) == y))
+
+
+def make_folds(y, choices):
+    """Shuffled folds, of classes in their proportions, as pairs of (train, test).
+
+    Files are often sorted, hence shuffled. A list and no splitter, since what is saved holds no splitter's type.
+    """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    splitter = StratifiedKFold if is_classes(y) else KFold
+    return list(splitter(choices.cv, shuffle=True, random_state=choices.seed).split(y, y))
 
 
 def parse_alpha(text):
@@ -103,77 +161,3 @@ def parse_alpha(text):
     if not (np.isfinite(value) and value >= 0):
         raise Failure(f"--alpha {text}: give auto or a number that is not negative, for example --alpha 0.1")
     return value
-
-
-def make_model(name, alpha, l1_ratios, rule, folds, shape):
-    """The cross-validated estimator.
-
-    Parameters
-    ----------
-    name : {'lasso', 'elastic-net', 'ridge'}
-    alpha : float or None
-        None: a grid.
-    l1_ratios : tuple of float
-    rule : {'min', '1se'}
-    folds : list of (train, test)
-    shape : tuple of int
-        Rows and columns of what the model will see.
-
-    Returns
-    -------
-    estimator
-    """
-    import fastreg
-
-    cls = getattr(fastreg, NAMES[name])
-    settings = {"cv": folds, "rule": rule}
-    if name == "ridge":
-        alphas = ridge_grid(*shape) if alpha is None else np.array([alpha])
-        # Its default score for folds is R², whose best alpha is not that of the error which is printed.
-        return cls(alphas=alphas, scoring="neg_mean_squared_error", **settings)
-    if name == "elastic-net":
-        settings["l1_ratio"] = list(l1_ratios) if len(l1_ratios) > 1 else l1_ratios[0]
-    return cls(alphas=100 if alpha is None else np.array([alpha]), **settings)
-
-
-def summarise(name, model, how, n_folds, y):
-    """The `Summary` of a fitted model."""
-    if name == "mlp":
-        error, se = network.errors(model, y)
-        return Summary(
-            model=name,
-            how=how,
-            alpha=model.regressor_.alpha_,
-            l1_ratio=None,
-            cv_error=error,
-            cv_se=se,
-            folds=n_folds,
-            rows=len(y),
-            variance=float(np.var(y)),
-            gap=None,
-        )
-    curve = model.cv_results_
-    ratios = np.atleast_1d(curve["l1_ratios"])
-    l1_ratio = float(getattr(model, "l1_ratio_", 1.0 if name == "lasso" else 0.0))
-    row = int(np.abs(ratios - l1_ratio).argmin())
-    alphas, mean, se = (np.atleast_2d(curve[key])[row] for key in ("alphas", "mean_mse", "se_mse"))
-    at = int(np.abs(alphas - model.alpha_).argmin())
-    if len(alphas) > 1 and alphas[at] == alphas.min():
-        from fastreg.cli.report import note
-
-        note("the smallest alpha of the grid was chosen: the data may need no penalty, or a smaller --alpha")
-    variance = float(np.var(y))
-    # The objective at zero coefficients: Ridge's is the sum of squares, the others' half their mean.
-    null = len(y) * variance if name == "ridge" else 0.5 * variance
-    return Summary(
-        model=name,
-        how=how,
-        alpha=float(model.alpha_),
-        l1_ratio=l1_ratio,
-        cv_error=float(mean[at]),
-        cv_se=float(se[at]),
-        folds=n_folds,
-        rows=len(y),
-        variance=variance,
-        gap=float(model.dual_gap_) / null,
-    )

@@ -7,7 +7,7 @@ from fastreg.cli.errors import Failure, need
 from fastreg.cli.files import atomic, check_output
 
 
-def run(model, data, out):
+def run(model, data, probabilities, out):
     """Read both files, predict, write; arguments as on the command line."""
     need("rich")
     if out is not None:
@@ -15,17 +15,22 @@ def run(model, data, out):
     with report.working(f"reading {data}"):
         content = models.load(model)
         fitted = content["pipeline"]
+        if probabilities and not hasattr(fitted, "predict_proba"):
+            raise Failure(f"--probabilities: {model} predicts numbers, not classes; leave it out")
         X = read(data, content["kinds"], fitted.named_steps["columns"].n_features_in_)
         if content["kinds"] is not None:
             note_new_values(X, fitted)
     with report.working("predicting"):
-        values = fitted.predict(X)
+        values = {"prediction": fitted.predict(X)}
+        if probabilities:
+            names = [f"probability of {label}" for label in fitted.classes_]
+            values |= dict(zip(names, fitted.predict_proba(X).T, strict=True))
     if out is None:
         io.write_predictions(values, sys.stdout)
         return
     with atomic(file) as temporary:
         io.write_predictions(values, temporary)
-    report.console().print(f"{len(values)} predictions of {content['target']} in {out}", soft_wrap=True)
+    report.console().print(f"{len(values['prediction'])} predictions of {content['target']} in {out}", soft_wrap=True)
 
 
 def read(data, kinds, n_features):
