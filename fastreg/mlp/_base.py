@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from fastreg._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from fastreg._validation import check_params, check_sample_weight
 from fastreg.mlp import _layers, _stochastic
 from fastreg.mlp._data import check_rows, float_type
@@ -59,7 +60,7 @@ CONSTRAINTS = {
 }
 
 
-class BaseMLP(Inspection, BaseEstimator):
+class BaseMLP(Inspection, CallbackSupportMixin, BaseEstimator):
     """A feed-forward network.
 
     A subclass says how targets are encoded (`_encode`), which loss that makes and how raw predictions become
@@ -69,6 +70,7 @@ class BaseMLP(Inspection, BaseEstimator):
     # ------------------------------------------------------------------------------------------------------
     # fit
 
+    @with_callbacks
     def _fit(self, X, y, sample_weight, validation=(None, None), incremental=False):
         check_params(self)
         sizes = _layers.hidden_sizes(self.hidden_layer_sizes)
@@ -91,14 +93,21 @@ class BaseMLP(Inspection, BaseEstimator):
         self.n_outputs_, self._trained = n_outputs, (names, self.loss)
         # a row of weight 0 is no row
         rows = np.arange(X.shape[0]) if weight is None else np.flatnonzero(weight)
+        # The iteration that begins when the last one ends is one more.
+        kind, n_rounds = ("epoch", self.max_iter) if self.solver in STOCHASTIC else ("iteration", self.max_iter + 1)
+        task = FitTask(self, X, y, sample_weight, kind, n_rounds, self._weights_now)
         if self.solver in STOCHASTIC:
-            self._fit_stochastic(net, X, Y, y, weight, rows, validation, random_state, incremental)
+            self._fit_stochastic(net, X, Y, y, weight, rows, validation, random_state, incremental, task)
         else:
-            self._fit_full_batch(net, X, Y, weight, validation)
+            self._fit_full_batch(net, X, Y, weight, validation, task)
         if not incremental:
             self.stationarity_ = self._stationarity(net, X, Y, weight)
         self.n_zeros_ = int(sum(w.size - np.count_nonzero(w) for w in net.weights))
+        task.close()
         return self
+
+    def _weights_now(self):
+        return {name: [np.array(a) for a in getattr(self, name)] for name in ("coefs_", "intercepts_")}
 
     def _initialise(self, net, random_state):
         """Weights and biases of a new network, and the attributes that training fills."""
@@ -148,7 +157,7 @@ class BaseMLP(Inspection, BaseEstimator):
             self.out_activation_ = self._out_activation()
         return net
 
-    def _fit_stochastic(self, net, X, Y, y, weight, rows, validation, random_state, incremental):
+    def _fit_stochastic(self, net, X, Y, y, weight, rows, validation, random_state, incremental, task):
         score = None
         if validation[0] is not None or self.early_stopping:
             if validation[0] is None:
@@ -162,7 +171,7 @@ class BaseMLP(Inspection, BaseEstimator):
         if self.batch_size != "auto" and self.batch_size > len(rows):
             warnings.warn(
                 f"batch_size={self.batch_size} is more than the {len(rows)} rows to train on: it is clipped.",
-                stacklevel=4,
+                stacklevel=5,
             )
         mean_weight = 1.0 if weight is None or not len(rows) else weight[rows].mean()
         self._charges = charges = _layers.charges(self, len(net.weights), batch * float(mean_weight))
@@ -171,7 +180,7 @@ class BaseMLP(Inspection, BaseEstimator):
         trainer = self._make_trainer(net, charges, incremental)
         data = X, Y, weight, rows, batch
         try:
-            _stochastic.train(self, net, trainer, charges, data, score, random_state, incremental)
+            _stochastic.train(self, net, trainer, charges, data, score, random_state, incremental, task)
         finally:
             self._trainer = trainer
 
@@ -210,7 +219,7 @@ class BaseMLP(Inspection, BaseEstimator):
 
         return score
 
-    def _fit_full_batch(self, net, X, Y, weight, validation):
+    def _fit_full_batch(self, net, X, Y, weight, validation, task):
         total = float(len(Y) if weight is None else weight.sum())
         self._charges = charges = _layers.charges(self, len(net.weights), total)
         if charges.dropout or charges.activity or self.weight_decay or validation[0] is not None:
@@ -229,6 +238,7 @@ class BaseMLP(Inspection, BaseEstimator):
                 tol=self.tol,
                 max_iter=self.max_iter,
                 max_fun=self.max_fun,
+                task=task,
             )
         if not (np.isfinite(done.objective) and all(np.isfinite(a).all() for a in net.weights + net.biases)):
             for a, old in zip(net.weights + net.biases, before, strict=True):
@@ -241,13 +251,13 @@ class BaseMLP(Inspection, BaseEstimator):
         charged = charges.value(net)
         self.loss_ = (done.objective - charged) / self._averaged(net) + charged
         if done.interrupted:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=5)
         elif not done.converged:
             warnings.warn(
                 f"lbfgs did not converge after {done.n_iter} iterations: {done.message}. Increase max_iter, max_fun or "
                 "tol, or put the features on one scale.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _averaged(self, net):

@@ -76,7 +76,7 @@ class Progress:
                 now[...] = best
 
 
-def train(model, net, trainer, charges, data, validate, random_state, incremental):
+def train(model, net, trainer, charges, data, validate, random_state, incremental, task):
     """Epochs until progress ends or `max_iter`; one if incremental.
 
     Parameters
@@ -91,6 +91,7 @@ def train(model, net, trainer, charges, data, validate, random_state, incrementa
         Gives the validation score of the network as it is.
     random_state : RandomState
     incremental : bool
+    task : FitTask
 
     Raises
     ------
@@ -118,6 +119,7 @@ def train(model, net, trainer, charges, data, validate, random_state, incrementa
     model.n_iter_ = 0
     try:
         for epoch in range(1 if incremental else model.max_iter):
+            task.begin()
             if model.shuffle:
                 turn = np.arange(n_rows)
                 random_state.shuffle(turn)
@@ -143,6 +145,8 @@ def train(model, net, trainer, charges, data, validate, random_state, incrementa
                 _say(model, f"Validation score: {score:f}")
             progress.epoch_ended(loss, score)
             schedule.epoch_ends(model.t_)
+            if task.end():
+                break
             if progress.count > model.n_iter_no_change:
                 what = "Validation score" if progress.on_score else "Training loss"
                 _say(
@@ -160,10 +164,10 @@ def train(model, net, trainer, charges, data, validate, random_state, incrementa
                     f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the optimization hasn't "
                     "converged yet. Increase max_iter or tol.",
                     ConvergenceWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        warnings.warn("Training interrupted by user.", stacklevel=5)
     progress.restore()
     model._standing = progress.count, schedule.current
 

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from fastreg._callbacks import CallbackSupportMixin, task_data, with_callbacks
 from fastreg._validation import check_alphas, check_params, check_sample_weight
 from fastreg.mlp._data import check_network_data, check_rows
 from fastreg.mlp.classifier import MLPClassifier
@@ -21,7 +22,7 @@ from fastreg.model_selection import choose_alpha, make_folds
 MOST, LEAST = 1e-1, 1e-6
 
 
-class BaseMLPCV(MetaEstimatorMixin, BaseEstimator):
+class BaseMLPCV(MetaEstimatorMixin, CallbackSupportMixin, BaseEstimator):
     """Chooses alpha on a coarse grid, then on a fine one around the best."""
 
     _parameter_constraints: dict = {
@@ -56,6 +57,7 @@ class BaseMLPCV(MetaEstimatorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Choose alpha by cross-validation, then fit all rows with it.
 
@@ -90,10 +92,14 @@ class BaseMLPCV(MetaEstimatorMixin, BaseEstimator):
         else:
             grid = check_alphas(self.alphas)
         data = X, y, sample_weight, folds
-        scores = self._scores(base, scorer, grid, data)
+        most = (len(grid) + int(self.refine)) * len(folds) + 1
+        task = self._init_callback_context(max_subtasks=most, sequential_subtasks=False)
+        given = task_data(self, X, y, sample_weight)
+        task.call_on_fit_task_begin(**given)
+        scores = self._scores(base, scorer, grid, data, task)
         fine = self._fine_grid(grid, scores.mean(axis=1))
         if len(fine):
-            scores = np.vstack([scores, self._scores(base, scorer, fine, data)])
+            scores = np.vstack([scores, self._scores(base, scorer, fine, data, task, first=len(scores))])
             grid = np.append(grid, fine)
             order = np.argsort(-grid, kind="stable")
             grid, scores = grid[order], scores[order]
@@ -104,10 +110,15 @@ class BaseMLPCV(MetaEstimatorMixin, BaseEstimator):
         self.alphas_, self.alpha_ = grid, float(grid[best])
         self.cv_results_ = {"alphas": grid, "scores": scores, "mean_score": mean, "se_score": se}
         self.estimator_ = with_alpha(base, self.alpha_)
-        self.estimator_.fit(X, y, sample_weight)
+        last = task.subcontext(task_name="all rows", task_id=scores.size)
+        with last.propagate_callback_context(self.estimator_):
+            last.call_on_fit_task_begin(**given)
+            self.estimator_.fit(X, y, sample_weight)
+        last.call_on_fit_task_end(**given)
         for name in ("coefs_", "intercepts_", "n_iter_", "n_zeros_", "stationarity_", "classes_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
+        task.call_on_fit_task_end(**given)
         return self
 
     def _fine_grid(self, grid, mean):
@@ -121,16 +132,35 @@ class BaseMLPCV(MetaEstimatorMixin, BaseEstimator):
         fine = np.geomspace(high, low, int(self.refine) + 2)[1:-1]
         return fine[~np.isclose(fine[:, None], grid, rtol=1e-6, atol=0).any(axis=1)]
 
-    def _scores(self, base, scorer, grid, data):
+    def _scores(self, base, scorer, grid, data, task, first=0):
         """Scores of shape (n_alphas, n_folds). Each fit begins anew, as the final one does."""
+        n_folds = len(data[3])
         # compiled epochs hold no lock, so threads do
         tasks = (
-            delayed(_fit_and_score)(with_alpha(base, float(alpha)), scorer, data, fold)
-            for alpha in grid
-            for fold in range(len(data[3]))
+            delayed(self._fit_and_score)(
+                with_alpha(base, float(alpha)),
+                scorer,
+                data,
+                fold,
+                task.subcontext(task_name="alpha, fold", task_id=(first + i) * n_folds + fold),
+            )
+            for i, alpha in enumerate(grid)
+            for fold in range(n_folds)
         )
         found = Parallel(n_jobs=self.n_jobs, prefer="threads")(tasks)
-        return np.array(found, dtype=np.float64).reshape(len(grid), len(data[3]))
+        return np.array(found, dtype=np.float64).reshape(len(grid), n_folds)
+
+    def _fit_and_score(self, model, scorer, data, fold, task):
+        X, y, sample_weight, folds = data
+        train, test = folds[fold]
+        parts = [None if sample_weight is None else sample_weight[rows] for rows in (train, test)]
+        given = task_data(self, _safe_indexing(X, train), _safe_indexing(y, train), parts[0])
+        with task.propagate_callback_context(model):
+            task.call_on_fit_task_begin(**given)
+            model.fit(given["X"], given["y"], parts[0])
+        task.call_on_fit_task_end(**given)
+        options = {} if parts[1] is None else {"sample_weight": parts[1]}
+        return scorer(model, _safe_indexing(X, test), _safe_indexing(y, test), **options)
 
     def predict(self, X):
         """Predict with the network that was chosen.
@@ -170,15 +200,6 @@ class BaseMLPCV(MetaEstimatorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _fit_and_score(model, scorer, data, fold):
-    X, y, sample_weight, folds = data
-    train, test = folds[fold]
-    parts = [None if sample_weight is None else sample_weight[rows] for rows in (train, test)]
-    model.fit(_safe_indexing(X, train), _safe_indexing(y, train), parts[0])
-    options = {} if parts[1] is None else {"sample_weight": parts[1]}
-    return scorer(model, _safe_indexing(X, test), _safe_indexing(y, test), **options)
 
 
 PARAMETERS = """estimator : {name} or None, default=None

@@ -71,7 +71,7 @@ def residual(net, penalties, X, Y, sample_weight=None):
     return worst
 
 
-def minimise(net, penalties, X, Y, sample_weight=None, *, tol=1e-4, max_iter=200, max_fun=15000):
+def minimise(net, penalties, X, Y, sample_weight=None, *, tol=1e-4, max_iter=200, max_fun=15000, task=None):
     """Train a network on all rows at once, from the weights it has.
 
     Parameters
@@ -86,6 +86,8 @@ def minimise(net, penalties, X, Y, sample_weight=None, *, tol=1e-4, max_iter=200
         Largest entry of the (proximal) gradient to end with.
     max_iter, max_fun : int
         Most iterations, most evaluations of the gradient.
+    task : FitTask, optional
+        Is told of each iteration, and may end it all.
 
     Returns
     -------
@@ -98,9 +100,20 @@ def minimise(net, penalties, X, Y, sample_weight=None, *, tol=1e-4, max_iter=200
         value, weight_slopes, bias_slopes = net.gradient(X, Y, sample_weight)
         return value, _pack(weight_slopes + bias_slopes)
 
+    def iteration_ended(x):
+        if task is None:
+            return False
+        _unpack(arrays, x)
+        stop = task.end()
+        task.begin()
+        return stop
+
+    if task is not None:
+        task.begin()
+    options = loss_and_gradient, iteration_ended, tol, max_iter, max_fun
     if all(p is None or p.fused or isinstance(p, Bounds) for p in penalties):
-        return _quasi_newton(arrays, penalties, loss_and_gradient, tol, max_iter, max_fun)
-    return _proximal_gradient(arrays, penalties, loss_and_gradient, tol, max_iter, max_fun)
+        return _quasi_newton(arrays, penalties, *options)
+    return _proximal_gradient(arrays, penalties, *options)
 
 
 def _pack(arrays):
@@ -119,7 +132,7 @@ def _each(arrays, penalties, number):
     return np.concatenate([np.full(a.size, number(p)) for a, p in zip(arrays, penalties, strict=True)])
 
 
-def _quasi_newton(arrays, penalties, loss_and_gradient, tol, max_iter, max_fun):
+def _quasi_newton(arrays, penalties, loss_and_gradient, iteration_ended, tol, max_iter, max_fun):
     l1 = _each(arrays, penalties, lambda p: p.l1 if p is not None else 0.0)
     l2 = _each(arrays, penalties, lambda p: p.l2 if p is not None else 0.0)
     low = _each(arrays, penalties, lambda p: _bound(p, 0))
@@ -127,9 +140,13 @@ def _quasi_newton(arrays, penalties, loss_and_gradient, tol, max_iter, max_fun):
     x = np.clip(_pack(arrays), low, high)
     parts = np.flatnonzero(l1)  # weights with two parts: x stands for the one above 0, y for the one below
 
-    def objective(z):
+    def whole(z):
         x = z[: len(l1)].copy()
         x[parts] -= z[len(l1) :]
+        return x
+
+    def objective(z):
+        x = whole(z)
         value, slope = loss_and_gradient(x)
         slope += l2 * x
         value += 0.5 * np.dot(l2 * x, x) + np.dot(l1[parts], z[parts] + z[len(l1) :])
@@ -143,7 +160,14 @@ def _quasi_newton(arrays, penalties, loss_and_gradient, tol, max_iter, max_fun):
     bounds = None
     if bounded:
         bounds = BoxBounds(np.append(low, np.zeros(len(parts))), np.append(high, np.full(len(parts), np.inf)))
-    done = _Iterations(start)
+    last, n_iter = start, 0  # the last whole iteration, as the line search of the next one moves the weights
+
+    def count(z):
+        nonlocal last, n_iter
+        last, n_iter = np.array(z), n_iter + 1
+        if iteration_ended(whole(z)):
+            raise StopIteration
+
     # ftol: the step from which the objective stands still in double precision, as in scikit-learn
     try:
         found = minimize(
@@ -152,29 +176,17 @@ def _quasi_newton(arrays, penalties, loss_and_gradient, tol, max_iter, max_fun):
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
-            callback=done.count,
+            callback=count,
             options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol, "ftol": 64 * np.finfo(float).eps},
         )
     except KeyboardInterrupt:
         found = None
-    last = done.x if found is None else found.x
-    x = last[: len(l1)].copy()
-    x[parts] -= last[len(l1) :]
-    _unpack(arrays, x)
+    last = last if found is None else found.x
+    _unpack(arrays, whole(last))
     if found is None:
-        return FullBatch(objective(last)[0], done.n_iter, False, "interrupted", True)
+        return FullBatch(objective(last)[0], n_iter, False, "interrupted", True)
     # status 1 is a limit on iterations or evaluations; 2, no progress in the line search, is as far as rounding allows
     return FullBatch(float(found.fun), int(found.nit), found.status != 1, str(found.message))
-
-
-class _Iterations:
-    """The last whole iteration, as the line search of the next one moves the weights."""
-
-    def __init__(self, start):
-        self.x, self.n_iter = start, 0
-
-    def count(self, x):
-        self.x, self.n_iter = np.array(x), self.n_iter + 1
 
 
 def _bound(penalty, side):
@@ -183,7 +195,7 @@ def _bound(penalty, side):
     return penalty.args[side] if isinstance(penalty, Bounds) else (-np.inf, np.inf)[side]
 
 
-def _proximal_gradient(arrays, penalties, loss_and_gradient, tol, max_iter, max_fun):
+def _proximal_gradient(arrays, penalties, loss_and_gradient, iteration_ended, tol, max_iter, max_fun):
     cuts = np.cumsum([a.size for a in arrays])[:-1]
     shapes = [a.shape for a in arrays]
 
@@ -231,6 +243,9 @@ def _proximal_gradient(arrays, penalties, loss_and_gradient, tol, max_iter, max_
             ahead = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
             y = new + (momentum - 1) / ahead * (new - x)
             x, best, momentum, accepted = new, min(best, value), ahead, n_iter
+            if iteration_ended(x):
+                ends = True
+                break
             stands += 1
             if best < least - rounding * abs(least) or least == np.inf:
                 least, stands = best, 0
