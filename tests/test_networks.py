@@ -399,6 +399,25 @@ def test_state_goes_on():
         np.testing.assert_array_equal(parameters(other), parameters(net))
 
 
+def test_moments_of_a_dead_neuron_end_at_0():
+    """Rounding would stop them at the smallest of all numbers, with which some processors take long."""
+    X, Y = np.ones((2500, 3), np.float32), np.ones((2500, 2), np.float32)
+    net = Network((3, 4, 2), ["relu"], "squared", np.float32)
+    trainer, order = Trainer(net, Adam()), np.arange(len(X))
+    for w in net.weights:
+        w[...] = 0.5
+    trainer.epoch(X, Y, None, order[:9], 1, 1e-3)
+    assert trainer.get_state()["m0"].all()
+    net.biases[0][...] = -9
+    trainer.epoch(X, Y, None, order, 1, 0.0)
+    assert not trainer.get_state()["m0"].any()
+    # what others compute is as before
+    assert np.float32(1e-40) * np.float32(0.5) > 0
+    net.raw(X)
+    net.gradient(X, Y)
+    assert np.float32(1e-40) * np.float32(0.5) > 0
+
+
 # ---------------------------------------------------------------------------------------------------------
 # what goes wrong
 

@@ -14,6 +14,7 @@ from fastreg._threads cimport Member, Team, interrupted, num_threads, parallel_f
 from fastreg.networks.activations cimport find_activation
 from fastreg.networks.chain cimport Space, Spaces, address, aligned, load_sparse, padded, products, up
 from fastreg.networks.passes cimport Passes, Piece, load_rows
+from fastreg.networks.subnormals cimport flush_subnormals, set_mode
 
 from fastreg.losses import get_loss
 
@@ -247,7 +248,9 @@ cdef struct Sum:
 
 cdef void sum_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Sum *w = <Sum *>context
+    cdef unsigned long long mode = flush_subnormals()
     add_batches(w, <Passes>w.passes, <Team>w.team, thread)
+    set_mode(mode)
 
 
 cdef void add_batches(Sum *w, Passes passes, Team team, int thread) noexcept nogil:
@@ -298,6 +301,7 @@ cdef void predict_task(void *context, Py_ssize_t task, int thread) noexcept nogi
     cdef Space *s = &w.spaces[thread]
     cdef Py_ssize_t at = task * w.rows, m = min(w.rows, w.n - at), K = c.layers[c.n_layers - 1].n_out
     cdef Source x = rows_from(w.x, at)
+    cdef unsigned long long mode = flush_subnormals()
     if x.sparse:
         load_sparse(c, s, m, &x, NULL)
     else:
@@ -305,6 +309,7 @@ cdef void predict_task(void *context, Py_ssize_t task, int thread) noexcept nogi
     (<Passes>w.passes[thread]).forward(0, m, 0)
     c.net.gather(m, K, s.places[c.n_layers - 1].outputs, s.places[c.n_layers - 1].ld, c.item, NULL,
                  w.out + at * K * c.item, K)
+    set_mode(mode)
 
 
 cdef object describe(Source *source, object array, Py_ssize_t n_columns, str name):

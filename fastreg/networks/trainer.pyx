@@ -25,6 +25,7 @@ from fastreg.networks.chain cimport (
 from fastreg.networks.network cimport Network, accumulate, batch_elements, describe
 from fastreg.networks.optimizers cimport Optimizer, SGD
 from fastreg.networks.passes cimport Passes, Piece
+from fastreg.networks.subnormals cimport flush_subnormals, set_mode
 from fastreg.penalties.penalty cimport Penalty
 
 cnp.import_array()
@@ -487,7 +488,9 @@ cdef void look_less(Py_ssize_t n, const real *w, const real *z, double momentum,
 
 cdef void member_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Run *run = <Run *>context
+    cdef unsigned long long mode = flush_subnormals()
     (<Trainer>run.trainer)._member(run, <Team>run.team, thread)
+    set_mode(mode)
 
 
 cdef void prepare_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
