@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastreg.glm import (
         GammaRegressor,
         GeneralizedLinearClassifier,
+        GeneralizedLinearClassifierCV,
         GeneralizedLinearRegressor,
         GeneralizedLinearRegressorCV,
         HuberRegressor,
@@ -48,6 +49,7 @@ __all__ = [
     "ExpAbs",
     "GammaRegressor",
     "GeneralizedLinearClassifier",
+    "GeneralizedLinearClassifierCV",
     "GeneralizedLinearRegressor",
     "GeneralizedLinearRegressorCV",
     "GroupL1",
@@ -96,6 +98,8 @@ _HOMES = {
         [
             "GammaRegressor",
             "GeneralizedLinearClassifier",
+            "GeneralizedLinearClassifierCV",
+            "GeneralizedLinearClassifierCV",
             "GeneralizedLinearRegressor",
             "GeneralizedLinearRegressorCV",
             "HuberRegressor",

@@ -5,26 +5,42 @@ Their numerics are the solvers'.
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _routing_enabled, process_routing
 
-from fastreg.penalties.slope import FeatureSorted
+from fastreg._criteria import CRITERIA, criteria, degrees_of_freedom, information_criterion
 from fastreg.solvers import cv_errors
 
 __all__ = [
     "CRITERIA",
+    "GRID_CONSTRAINTS",
+    "RATIO_CONSTRAINTS",
+    "AlphaSearch",
     "CVErrors",
     "SplitterRouting",
     "choose_alpha",
     "choose_score",
+    "criteria",
     "cross_validate_path",
     "degrees_of_freedom",
     "information_criterion",
     "make_folds",
 ]
-CRITERIA = ("aic", "bic", "ebic")
+
+
+# parameters of every search along a grid of alphas
+GRID_CONSTRAINTS = {
+    "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
+    "eps": [Interval(Real, 0, None, closed="neither")],
+    "cv": ["cv_object"],
+    "rule": [StrOptions({"min", "1se", *CRITERIA})],
+}
+RATIO_CONSTRAINTS = {"l1_ratio": [Interval(Real, 0, 1, closed="both"), "array-like"]}
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,57 @@ class SplitterRouting:
             .add_self_request(self)
             .add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
         )
+
+
+class AlphaSearch(SplitterRouting):
+    """An estimator that chooses alpha (and l1_ratio) by the errors of folds or by an information criterion.
+
+    The class says what errors are called in its attributes, ``_error``.
+    """
+
+    _error = "mse"
+
+    def _folds(self, X, y, sample_weight, params):
+        """The folds; None where `rule` is a criterion, which looks at none."""
+        if self.rule in CRITERIA:
+            return None
+        split_params = self._split_params(sample_weight, params)
+        return make_folds(self.cv, X, y, split_params, classifier=is_classifier(self), sample_weight=sample_weight)
+
+    def _choose(self, alphas, ratios, measured):
+        """The choice, and the attributes of the search.
+
+        Parameters
+        ----------
+        alphas : ndarray of shape (n_l1_ratios, n_alphas)
+        ratios : ndarray of shape (n_l1_ratios,)
+        measured : CVErrors, or (criterion, df) of the shape of `alphas`
+
+        Returns
+        -------
+        i_ratio, i_alpha : int
+        """
+        errors = f"{self._error}_path_"
+        for name in (errors, "criterion_", "df_"):  # of an earlier fit by another rule
+            vars(self).pop(name, None)
+
+        def table(array):
+            return array[0] if len(ratios) == 1 else array
+
+        if isinstance(measured, CVErrors):
+            setattr(self, errors, table(measured.mse))
+            self.cv_results_ = measured.as_dict(self._error)
+            at = choose_alpha(measured.mean, measured.standard_error, self.rule)
+        else:
+            self.criterion_, self.df_ = (table(part) for part in measured)
+            self.cv_results_ = {
+                "l1_ratios": ratios, "alphas": table(alphas), "df": self.df_, self.rule: self.criterion_
+            }  # fmt: skip
+            at = choose_alpha(measured[0], np.zeros_like(alphas))
+        self.alphas_, self.alpha_ = table(alphas), float(alphas[at])
+        if hasattr(self, "l1_ratio"):
+            self.l1_ratio_ = float(ratios[at[0]])
+        return at
 
 
 def make_folds(cv, X, y, split_params=None, *, classifier=False, sample_weight=None):
@@ -231,79 +298,3 @@ def choose_score(scores, Cs, rule="min"):
         near = mean[:, i_ratio] >= mean[i_C, i_ratio] - error
         i_C = np.argmin(np.where(near, Cs, np.inf)) if near.any() else i_C
     return int(i_C), int(i_ratio)
-
-
-def degrees_of_freedom(design, coefs, alphas, penalty, curvatures=None):
-    """Degrees of freedom of fits along a path, without the intercept.
-
-    Under L1 alone the coefficients that are neither 0 nor at a bound (Zou, Hastie, Tibshirani, 2007). Where the penalty
-    is curved at these, as by an L2 part or a group's norm, the trace of the hat matrix ``X_A (X_A'HX_A + C)^-1 X_A'H``
-    with the penalty's second derivatives C (groups: Vaiter, Deledalle, Fadili, Peyré, Dossal, 2017). Both are the sum
-    of the slopes of the predictions, each in its own y. MCP and SCAD: the number of coefficients that are not 0
-    (Breheny, Huang, 2011), as their concave part is left out. SLOPE: that of their different sizes (Minami, 2020).
-
-    Parameters
-    ----------
-    design : Design
-    coefs : ndarray of shape (n_alphas, n_features)
-        In the units of X.
-    alphas : ndarray of shape (n_alphas,)
-    penalty : FeatureL1L2, FeatureSeparable, FeatureGroups or FeatureSorted
-        In the units of X.
-    curvatures : list of n_alphas ndarray of shape (n_samples,), optional
-        Weighted second derivatives of the loss at each fit; without, those of squared errors, the weights.
-
-    Returns
-    -------
-    ndarray of shape (n_alphas,)
-    """
-    df = np.zeros(len(coefs))
-    for k, (coef, alpha) in enumerate(zip(coefs, alphas, strict=True)):
-        active, curved = _curvature(design, coef, alpha, penalty)
-        if not curved.any():
-            df[k] = len(active)
-            continue
-        h = design.weights if curvatures is None else np.maximum(curvatures[k], 0)
-        total = h.sum()
-        G, mean = design.reweighted(h / total, active)
-        if design.fit_intercept:
-            G = G - np.outer(mean, mean)
-        G = total * G
-        df[k] = np.trace(np.linalg.lstsq(G + curved, G, rcond=1e-12)[0])
-    return df
-
-
-def _curvature(design, coef, alpha, penalty):
-    """Columns that move freely, of SLOPE one of each cluster, and the penalty's second derivatives there."""
-    if isinstance(penalty, FeatureSorted):
-        size = np.abs(coef * design.scale)
-        order = np.argsort(-size, kind="stable")[: np.count_nonzero(size)]
-        apart = np.diff(size[order], prepend=np.inf) < -1e-9 * size[order]
-        return order[apart], np.zeros(1)
-    if not penalty.composite:
-        active = np.flatnonzero((coef != 0) & (coef > penalty.lower) & (coef < penalty.upper))
-        return active, np.diag(alpha * (1 - penalty.l1_ratio) * penalty.factor[active])
-    active, _, curved = penalty.scaled(design.scale).face(coef * design.scale, alpha)
-    return active, curved if curved.ndim == 2 else np.diag(np.maximum(curved, 0))
-
-
-def information_criterion(deviance, df, n, p, rule):
-    """AIC, BIC or extended BIC (Chen and Chen, 2008, gamma = 1); smaller is better.
-
-    Parameters
-    ----------
-    deviance : ndarray
-        -2 times the log-likelihood, but for a constant.
-    df : ndarray
-    n : float
-        Number of rows: the sum of their weights.
-    p : int
-        Number of features that might be in the model.
-    rule : {'aic', 'bic', 'ebic'}
-
-    Returns
-    -------
-    ndarray
-    """
-    each = 2.0 if rule == "aic" else np.log(n) + (2 * np.log(p) if rule == "ebic" else 0.0)
-    return deviance + each * df

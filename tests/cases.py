@@ -88,6 +88,7 @@ GENERALIZED = [
     Estimator("GeneralizedLinearRegressor", {"alpha": 0.1}),
     Estimator("GeneralizedLinearRegressorCV", {"cv": 3, "eps": 0.03, "alphas": 5, "l1_ratio": [0.4, 1.0]}),
     Estimator("GeneralizedLinearClassifier", {"alpha": 0.02}),
+    Estimator("GeneralizedLinearClassifierCV", {"cv": 3, "eps": 0.03, "alphas": 5, "l1_ratio": [0.4, 1.0]}),
 ]
 
 # networks; scikit-learn has no cross-validated ones

@@ -297,14 +297,20 @@ def test_separable_classes_end(name):
 
 def variants():
     for case in GENERALIZED:
-        yield case.make(groups=2, tol=1e-9)  # a check compares fits to the seventh digit
+        # a check compares fits to the seventh digit
+        tight = {"groups": 2, "tol": 1e-9} | ({"eps": 0.1, "alphas": 3} if case.is_cv else {})
+        yield case.make(**tight)
         for penalty in (MCP(0.1), GroupL1(0.1), SLOPE(0.1)):
-            yield case.ours(penalty=penalty, groups=2)
+            if not (
+                case.name.endswith("ClassifierCV") and penalty == MCP(0.1)
+            ):  # no optimum: the few rows are separated
+                yield case.make(penalty=penalty, **(tight if case.is_cv else {"groups": 2}))
 
 
 @parametrize_with_checks(list(variants()))
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore:The least populated class")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

@@ -22,18 +22,8 @@ FLOORS = [
     {"_simd", "_blas", "_threads"},
     {"design", "penalties", "losses"},
     {"solvers", "networks"},
-    {
-        "_callbacks",
-        "_docs",
-        "_linear_model",
-        "_stages",
-        "_validation",
-        "linear",
-        "glm",
-        "mlp",
-        "model_selection",
-        "stability",
-    },
+    {"_callbacks", "_criteria", "_docs", "_linear_model", "_stages", "_validation", "model_selection"},
+    {"linear", "glm", "mlp", "stability"},
     {"display", "cli", "_versions", "__init__"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -19,7 +19,7 @@ from fastreg.penalties import L1L2, Bounds, GroupL1, Penalty
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.penalties.linear import feature_penalty, linear_penalty
 from fastreg.penalties.slope import SLOPE
-from fastreg.solvers import GroupedMultinomial, solve_glm, solve_multinomial, solve_path
+from fastreg.solvers import solve_glm, solve_multinomial, solve_path
 
 PARAMETERS = """penalty : penalty, str or None, default='l1'
         `L1`, `L2`, `L1L2`, `MCP`, `SCAD`, `ExpAbs`, `SLOPE`, `GroupL1` (with `groups`; ``l1_ratio`` makes it the sparse
@@ -73,15 +73,17 @@ def smooth(loss, caller):
 class _Generalized(LinearPredictor):
     """What the two share: the problem, and the call of the solver that it is for."""
 
-    def _penalised(self, X, sample_weight, many=False):
-        """(design, alpha, penalty of its features); ``many``: targets or classes share the groups."""
-        p = X.shape[1]
+    def _features(self, p, many=False):
+        """(alpha, penalty of p features); ``many``: targets or classes share the groups."""
         bounds = check_bounds(p, self.penalty_factor, self.lower, self.upper)
-        penalty = linear_penalty(self.penalty, self.alpha)
         groups = check_groups(self.groups, p)
         if many and groups is None:
             groups = np.arange(p)
-        alpha, penalty = feature_penalty(penalty, p, *bounds, groups)
+        return feature_penalty(linear_penalty(self.penalty, self.alpha), p, *bounds, groups)
+
+    def _penalised(self, X, sample_weight, many=False):
+        """(design, alpha, penalty of its features)."""
+        alpha, penalty = self._features(X.shape[1], many)
         return Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize), alpha, penalty
 
     def _solve(self, design, loss, y, alpha, penalty, offset):
@@ -205,12 +207,9 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
 
     def _fit_targets(self, X, y, sample_weight, offset):
         """Several targets that share their features, (n, T)."""
-        if offset is not None:
-            raise ValueError("offset is for one target; subtract it from y.")
-        design, alpha, groups = self._penalised(X, sample_weight, True)
-        if len(groups.weight) < X.shape[1] or groups.each.any():
-            raise ValueError("For several targets a group is a feature: leave groups and the penalty's l1_ratio out.")
-        penalty, T = FeatureL1L2(X.shape[1], 1.0, groups.factor), y.shape[1]
+        alpha, factor = self._shared(X.shape[1], offset)
+        design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
+        penalty, T = FeatureL1L2(X.shape[1], 1.0, factor), y.shape[1]
         start = self._start((T, X.shape[1]), penalty)
         options = {"tol": self.tol, "max_iter": 10 * self.max_iter, "coef_init": start, "multitask": True}
         with np.errstate(all="ignore"):  # overflow shows in the result
@@ -247,12 +246,21 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
             return RegressorMixin.score(self, X, y, sample_weight)
         return super().score(X, y, sample_weight, offset)
 
+    def _shared(self, p, offset):
+        """(alpha, factor of each feature) under a penalty that several targets share."""
+        if offset is not None:
+            raise ValueError("offset is for one target; subtract it from y.")
+        alpha, groups = self._features(p, True)
+        if len(groups.weight) < p or groups.each.any():
+            raise ValueError("For several targets a group is a feature: leave groups and the penalty's l1_ratio out.")
+        return alpha, groups.factor
+
     def _shares(self, loss):
         """Whether several targets can be fitted."""
         return loss.name == "squared" and isinstance(linear_penalty(self.penalty, self.alpha), GroupL1)
 
     def _loss(self):
-        return smooth(self.loss, "GeneralizedLinearRegressor")
+        return smooth(self.loss, type(self).__name__)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -361,30 +369,35 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
             overflowed.
         """
         check_params(self)
-        loss = get_loss(self.loss)
-        if loss.name not in ("logistic", "squared", "huber"):
-            raise ValueError(f"A classifier has the losses logistic, squared and huber, but got loss={self.loss!r}.")
+        loss = self._loss()
         X, y, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
-        K = len(classes)
+        K, target = len(classes), self._target(loss, coded, len(classes))
         design, alpha, penalty = self._penalised(X, weight, K > 2)
         if K == 2:
-            target = coded if loss.name == "logistic" else 2 * coded - 1
             path = self._solve(design, loss, target, alpha, penalty, offset)
-        elif not self._knows_many():
-            raise ValueError(
-                f"Only binary classification is supported with loss={self.loss!r} or penalty={self.penalty!r}, but y "
-                f"has {K} classes. Fit one against the rest: sklearn.multiclass.OneVsRestClassifier."
-            )
         else:
             options = {"tol": self.tol, "max_iter": self.max_iter, "coef_init": self._start((K, X.shape[1]), penalty)}
-            if penalty.composite:
-                options["solver"] = GroupedMultinomial
             with np.errstate(all="ignore"):  # overflow shows in the result
                 path = solve_multinomial(design, coded, K, np.array([alpha]), penalty, **options)
             self.stationarity_ = None
         self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, X.dtype)
         self.n_iter_ = self._certify(path, self._separated(path, design, penalty, coded, offset))
         return self
+
+    def _loss(self):
+        loss = get_loss(self.loss)
+        if loss.name not in ("logistic", "squared", "huber"):
+            raise ValueError(f"A classifier has the losses logistic, squared and huber, but got loss={self.loss!r}.")
+        return loss
+
+    def _target(self, loss, coded, n_classes):
+        """What the loss sees of class numbers."""
+        if n_classes > 2 and not self._knows_many():
+            raise ValueError(
+                f"Only binary classification is supported with loss={self.loss!r} or penalty={self.penalty!r}, but y "
+                f"has {n_classes} classes. Fit one against the rest: sklearn.multiclass.OneVsRestClassifier."
+            )
+        return coded if loss.name == "logistic" else 2 * coded - 1
 
     def _knows_many(self):
         """Whether more than two classes can be fitted."""

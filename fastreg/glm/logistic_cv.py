@@ -1,6 +1,7 @@
 """LogisticRegressionCV."""
 
 import warnings
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -14,12 +15,12 @@ from sklearn.utils.validation import _check_method_params
 from fastreg._docs import documented
 from fastreg._validation import check_bounds, check_finite_solution, check_params, check_ratios
 from fastreg.design import Design
-from fastreg.glm._choice import criteria, quick_score, warn_of_folds, with_labels
+from fastreg.glm._choice import quick_score, warn_of_folds, with_labels
 from fastreg.glm.logistic import LogisticRegression
-from fastreg.losses import Logistic
-from fastreg.model_selection import CRITERIA, choose_score, make_folds
+from fastreg.losses import Logistic, Softmax
+from fastreg.model_selection import CRITERIA, choose_score, criteria, make_folds
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import glm_fold_paths
+from fastreg.solvers import glm_fold_paths, solve_glm, solve_multinomial
 
 
 @documented
@@ -267,10 +268,13 @@ class LogisticRegressionCV(LogisticRegression):
         order = np.argsort(Cs, kind="stable")
         back = np.argsort(order)
         alphas = np.tile(1 / (Cs[order] * design.total_weight), (len(penalties), 1))
-        values, df, coefs = criteria(
-            design, Logistic(), coded, alphas, penalties, self.rule, n_classes=n_classes, offset=offset, tol=self.tol,
-            max_iter=max(1, self.max_iter),
-        )  # fmt: skip
+        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
+        if n_classes:
+            loss, solve = Softmax(), partial(solve_multinomial, design, coded, n_classes, **options)
+        else:
+            loss = Logistic()
+            solve = partial(solve_glm, design, loss, coded, offset=offset, **options)
+        values, df, coefs = criteria(design, coded, solve, alphas, penalties, self.rule, loss=loss, offset=offset)
         self.criterion_, self.df_ = values[:, back], df[:, back]
         i_C, i_ratio = choose_score(-self.criterion_.T[None], Cs)
         return i_ratio, i_C, coefs[i_ratio][back[i_C]]

@@ -1,8 +1,9 @@
 """LassoCV and ElasticNetCV."""
 
 from fastreg._docs import documented
-from fastreg.linear._cv import CV_CONSTRAINTS, L1_RATIO_CONSTRAINTS, SINGLE_TARGET_CONSTRAINTS, PathCV
+from fastreg.linear._cv import CV_CONSTRAINTS, SINGLE_TARGET_CONSTRAINTS, PathCV
 from fastreg.linear.paths import enet_path, lasso_path
+from fastreg.model_selection import RATIO_CONSTRAINTS
 
 
 @documented
@@ -151,7 +152,7 @@ class ElasticNetCV(PathCV):
     {fitted}
     """
 
-    _parameter_constraints: dict = CV_CONSTRAINTS | SINGLE_TARGET_CONSTRAINTS | L1_RATIO_CONSTRAINTS
+    _parameter_constraints: dict = CV_CONSTRAINTS | SINGLE_TARGET_CONSTRAINTS | RATIO_CONSTRAINTS
 
     path = staticmethod(enet_path)
 

@@ -1,8 +1,9 @@
 """MultiTaskLassoCV and MultiTaskElasticNetCV."""
 
 from fastreg._docs import documented
-from fastreg.linear._cv import CV_CONSTRAINTS, L1_RATIO_CONSTRAINTS, PathCV
+from fastreg.linear._cv import CV_CONSTRAINTS, PathCV
 from fastreg.linear.paths import enet_path, lasso_path
+from fastreg.model_selection import RATIO_CONSTRAINTS
 
 
 @documented
@@ -136,7 +137,7 @@ class MultiTaskElasticNetCV(PathCV):
     {fitted}
     """
 
-    _parameter_constraints: dict = CV_CONSTRAINTS | L1_RATIO_CONSTRAINTS
+    _parameter_constraints: dict = CV_CONSTRAINTS | RATIO_CONSTRAINTS
     _multitask = True
 
     path = staticmethod(enet_path)

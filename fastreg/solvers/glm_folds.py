@@ -10,7 +10,7 @@ import numpy as np
 
 from ..design import Design
 from .glm_path import Trail, _inner, _solver, follow_side_by_side, follow_together
-from .multinomial import Multinomial
+from .multinomial_path import multinomial
 from .prox_newton import is_small
 from .ridge_glm import shares_steps
 
@@ -53,7 +53,7 @@ def glm_fold_paths(
         Row numbers. A row that is twice in ``train`` counts twice.
     alphas : ndarray that broadcasts to (F, L, K)
         Decreasing along the last axis.
-    penalties : list of L FeatureL1L2, or any for `solve_glm` (multinomial: FeatureL1L2)
+    penalties : list of L FeatureL1L2, or any for `solve_glm` or `solve_multinomial`
         In the units of X.
     n_classes : int, optional
         Multinomial models for class numbers y; their loss is the softmax loss, whatever ``loss`` says.
@@ -85,8 +85,7 @@ def glm_fold_paths(
 
     def start(part, penalty):
         if n_classes:
-            part.scale  # noqa: B018  the statistics are there from here on
-            return Multinomial(part, y, n_classes, penalty.scaled(part.scale))
+            return multinomial(part, y, n_classes, penalty)
         return _solver(penalty)(part, loss, y, _inner(penalty, part), offset)
 
     paths, scores = [[] for _ in folds], np.empty(alphas.shape)

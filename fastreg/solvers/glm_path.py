@@ -31,7 +31,12 @@ def _solver(penalty):
 def glm_alpha_grid(design, loss, y, penalty, *, offset=None, eps=1e-3, n_alphas=100):
     """Decreasing log grid from the smallest alpha with all penalised coefficients 0 to ``eps`` times that."""
     state = _solver(penalty)(design, loss, y, _inner(penalty, design), offset)
-    top = max(state.alpha_max(), np.finfo(np.float64).resolution)
+    return log_grid(state.alpha_max(), eps, n_alphas)
+
+
+def log_grid(top, eps, n_alphas):
+    """From ``top`` down to ``eps`` times that."""
+    top = max(top, np.finfo(np.float64).resolution)
     return top * np.exp(np.linspace(0, np.log(eps), n_alphas)) if n_alphas > 1 else np.array([top])
 
 

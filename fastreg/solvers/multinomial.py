@@ -15,7 +15,6 @@ from fastreg._simd.dispatch import dot
 
 from ..losses import Logistic, Softmax
 from ..penalties.features import dual_charge
-from .glm_path import Trail
 from .multinomial_newton import fits, joint_step, minimum
 from .prox_newton import FAR, NEAR, ProxNewton
 from .working_set import SURE, TALL
@@ -54,6 +53,15 @@ class Multinomial:
         self.last = None
         self.feasible = not ((penalty.factor == 0) & (design.sq_norms > 0)).any()
         self.refresh()
+
+    def alpha_max(self):
+        """Smallest alpha at which all penalised coefficients are 0."""
+        if not self.feasible:  # first those on which nothing is charged
+            self.fit(1e300, 1e-9, 100)
+        return self._alpha_max()
+
+    def _alpha_max(self):
+        return max(self.penalty.alpha_max(part.v) for part in self.parts)
 
     @property
     def coef(self):
@@ -167,7 +175,7 @@ class Multinomial:
         target = max(tol * self.null, 1e-15)
         asked, alpha = alpha, min(part.felt(alpha, target) for part in self.parts)
         l1 = alpha * penalty.l1_ratio
-        last = self.last if self.last is not None else max(penalty.alpha_max(part.v) for part in self.parts)
+        last = self.last if self.last is not None else self._alpha_max()
         wide = design.n < TALL * design.p
         rounds = idle = 0
         step = self.parts[0].block.step
@@ -213,36 +221,3 @@ class Multinomial:
         self.last = alpha
         lost = sum(penalty.value(part.coef, asked) for part in self.parts) if alpha == 0 < asked else 0.0
         return gap + lost, primal + lost, max(1, rounds)
-
-
-def solve_multinomial(
-    design, y, n_classes, alphas, penalty, *, tol=1e-4, max_iter=100, coef_init=None, solver=Multinomial
-):
-    """Minimise the mean cross-entropy of K classes and ``alpha sum_k penalty(w_k)`` for each of the decreasing alphas.
-
-    Parameters
-    ----------
-    design : Design
-    y : ndarray of shape (n,)
-        Class numbers.
-    n_classes : int
-    alphas : ndarray
-    penalty : FeatureL1L2
-        In the units of X; of each class.
-    tol, max_iter : float, int
-        As for `solve_glm`; an iteration is a step of every class.
-    coef_init : ndarray of shape (K, p), optional
-    solver : class, default=Multinomial
-        `GroupedMultinomial` for FeatureGroups.
-
-    Returns
-    -------
-    Path
-        ``coefs`` (n_alphas, K, p), intercepts (n_alphas, K) of mean 0.
-    """
-    alphas = np.ascontiguousarray(alphas, dtype=np.float64)
-    y = np.ascontiguousarray(y, dtype=np.float64)
-    design.scale  # noqa: B018  the statistics are there from here on
-    start = None if coef_init is None else np.where(design.sq_norms > 0, coef_init * design.scale, 0.0)
-    state = solver(design, y, n_classes, penalty.scaled(design.scale), start)
-    return Trail(state).follow(alphas, tol, max_iter).path(alphas, tol)

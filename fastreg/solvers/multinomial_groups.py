@@ -43,6 +43,9 @@ class GroupedMultinomial(Multinomial):
         """Correlations (K p,), one class after the other."""
         return np.concatenate([part.v for part in self.parts])
 
+    def _alpha_max(self):
+        return self.across.alpha_max(self.v)
+
     def _used(self):
         """Columns of the groups that are not 0 or that nothing is charged on."""
         return self.groups.whole(np.flatnonzero(self.coef.any(axis=0) | (self.groups.factor == 0)))
@@ -122,7 +125,7 @@ class GroupedMultinomial(Multinomial):
     def fit(self, alpha, tol, max_iter):
         """Solve at one alpha to a relative gap; returns (gap, primal, rounds)."""
         target = max(tol * self.null, 1e-15)
-        last = self.last if self.last is not None else self.across.alpha_max(self.v)
+        last = self.last if self.last is not None else self._alpha_max()
         pace, rounds, idle = self.parts[0].block.step, 0, 0
         while self.design.n < TALL * self.design.p and last * pace > alpha > 0 and rounds < max_iter - 1:
             last *= pace
