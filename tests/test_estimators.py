@@ -3,11 +3,13 @@
 import copy
 import inspect
 import pickle
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import sklearn
+import sklearn.linear_model
+import sklearn.neural_network
 from cases import ESTIMATORS as LINEAR
 from cases import GENERALIZED, GLMS, NETWORKS, PATH_ESTIMATORS, PENALTIES, ROBUST, SELECTORS
 from sklearn.base import BaseEstimator, clone
@@ -132,12 +134,19 @@ def test_signature(ours, theirs):
     assert set(mine) - set(reference) <= MORE
 
 
-@pytest.mark.parametrize("case", ESTIMATORS, ids=str)
-def test_fit_signature(case):
-    for method in ("fit", "predict", "score"):
-        mine = inspect.signature(getattr(case.ours, method)).parameters
-        reference = inspect.signature(getattr(case.theirs, method)).parameters
-        assert [name for name in mine if name in reference] == list(reference)
+@pytest.mark.parametrize("case", ESTIMATORS + [case for case in NETWORKS if not case.is_cv], ids=str)
+def test_members(case):
+    """Every public method and property is there, and takes the same arguments; every parameter is documented."""
+    theirs = getattr(sklearn.linear_model, case.name, None) or getattr(sklearn.neural_network, case.name)
+    for name in {name for name in dir(theirs) if not name.startswith("_")} - {"param", "set_callbacks"}:
+        mine, reference = getattr(case.ours, name), getattr(theirs, name)
+        assert callable(mine) == callable(reference), name
+        if callable(mine):
+            mine, reference = inspect.signature(mine).parameters, inspect.signature(reference).parameters
+            same = [str(mine[key].replace(annotation=inspect.Parameter.empty)) for key in mine if key in reference]
+            assert same == [str(p.replace(annotation=inspect.Parameter.empty)) for p in reference.values()], name
+    documented = " ".join(re.findall(r"^    ([\w, ]+?)(?: :.*)?$", case.ours.__doc__, flags=re.M)).replace(",", " ")
+    assert set(case.make().get_params()) <= set(documented.split())
 
 
 def public_attributes(fitted):

@@ -9,6 +9,7 @@ from fastreg._docs import documented
 from fastreg._linear_model import coef_dtype
 from fastreg._validation import check_fit_data, check_params
 from fastreg.linear._base import SparseLinearRegressor
+from fastreg.linear.paths import enet_path
 from fastreg.penalties.features import FeatureL1L2
 
 
@@ -68,6 +69,8 @@ class MultiTaskElasticNet(SparseLinearRegressor):
         "penalty_factor": ["array-like", None],
         "standardize": ["boolean"],
     }
+
+    path = staticmethod(enet_path)
 
     def __init__(
         self,
