@@ -126,8 +126,7 @@ cdef extern from "kernels.h" nogil:
         void (*axpy)(Py_ssize_t n, double a, const double *x, double *y) noexcept nogil
         void (*tile)(Py_ssize_t rows, Py_ssize_t kc, const double *a, const double *b, double *c,
                      Py_ssize_t ldc) noexcept nogil
-        fr_typed f64
-        fr_typed f32
+        fr_typed typed[10]
         fr_math math64
         fr_math math32
         fr_losses loss64

@@ -15,16 +15,12 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 typedef double vd __attribute__((vector_size(VBYTES), aligned(8), may_alias));
-typedef float vf __attribute__((vector_size(VBYTES / 2), aligned(4), may_alias));
 #define VD ((ptrdiff_t)(VBYTES / 8))
 #define LANE(v, l) ((v)[l])
-#define WIDEN(v) __builtin_convertvector(v, vd)
 #else
 typedef double vd;
-typedef float vf;
 #define VD ((ptrdiff_t)1)
 #define LANE(v, l) (v)
-#define WIDEN(v) ((double)(v))
 #endif
 #define MR (3 * VD)
 #if defined(__has_builtin)
@@ -154,19 +150,37 @@ static void tile(ptrdiff_t rows, ptrdiff_t kc, const double *a, const double *b,
         tile_of(1, kc, a, b, c, ldc);
 }
 
+/* What reads X, for every type of X. */
 #define T double
 #define NAME(f) CAT(f, _f64)
-static inline vd CAT(loadx, _f64)(const double *p) { return load(p); }
 #include "typed.h"
-#undef T
-#undef NAME
-
 #define T float
 #define NAME(f) CAT(f, _f32)
-static inline vd CAT(loadx, _f32)(const float *p) { vf v; memcpy(&v, p, sizeof v); return WIDEN(v); }
 #include "typed.h"
-#undef T
-#undef NAME
+#define T int8_t
+#define NAME(f) CAT(f, _i8)
+#include "typed.h"
+#define T int16_t
+#define NAME(f) CAT(f, _i16)
+#include "typed.h"
+#define T int32_t
+#define NAME(f) CAT(f, _i32)
+#include "typed.h"
+#define T int64_t
+#define NAME(f) CAT(f, _i64)
+#include "typed.h"
+#define T uint8_t
+#define NAME(f) CAT(f, _u8)
+#include "typed.h"
+#define T uint16_t
+#define NAME(f) CAT(f, _u16)
+#include "typed.h"
+#define T uint32_t
+#define NAME(f) CAT(f, _u32)
+#include "typed.h"
+#define T uint64_t
+#define NAME(f) CAT(f, _u64)
+#include "typed.h"
 
 /* Mathematics on vectors of one type: U its bits, V a vector, I the bits of a vector. */
 #if defined(__GNUC__) || defined(__clang__)
@@ -249,6 +263,8 @@ typedef uint32_t bits32;
 #define TYPED(f) {CAT(col_dots, f), CAT(row_dots, f), CAT(col_axpy, f), CAT(row_dot, f), \
                   CAT(col_moments, f), CAT(row_moments, f), CAT(pack, f)}
 const fr_kernels CAT(fr_kernels_, LEVEL) = {
-    LEVEL_NAME, 3 * (VBYTES / 8), NR, dot, axpy, tile, TYPED(_f64), TYPED(_f32),
+    LEVEL_NAME, 3 * (VBYTES / 8), NR, dot, axpy, tile,
+    {TYPED(_f32), TYPED(_f64), TYPED(_i8), TYPED(_i16), TYPED(_i32), TYPED(_i64), TYPED(_u8), TYPED(_u16), TYPED(_u32),
+     TYPED(_u64)},
     MATH(_m64), MATH(_m32), LOSSES(_m64), LOSSES(_m32), CONJUGATES,
     NET(_m64), NET(_m32)};

@@ -1,12 +1,17 @@
 /* Vector primitives of fastreg, one table a instruction-set level (see kernels.c).
  *
  * Every primitive is serial, trusts its input, and writes only what it is given.
- * `fr_typed` holds those that read X, once for double and once for float input; they
- * all compute in double. Sizes are in elements. */
+ * `fr_typed` holds those that read X, once for each type of X; they all compute in
+ * double. Sizes are in elements. */
 #ifndef FASTREG_KERNELS_H
 #define FASTREG_KERNELS_H
 #include <stddef.h>
 #include <stdint.h>
+
+/* Numbers that X may hold. */
+enum {
+    FR_FLOAT, FR_DOUBLE, FR_INT8, FR_INT16, FR_INT32, FR_INT64, FR_UINT8, FR_UINT16, FR_UINT32, FR_UINT64, FR_KINDS
+};
 
 /* What one panel of a Gram matrix is packed from: element (k, c) is
  * (x[k * sk + c * sc] - shift_k[k] - shift_c[c]) * mult_k[k] * mult_c[c];
@@ -102,11 +107,6 @@ struct fr_update {
 typedef struct { const void *start, *index, *value; int index_bytes, bytes; } fr_csr;
 typedef struct { ptrdiff_t *start; int32_t *index; void *value; } fr_rows;
 
-/* Numbers that gather_any reads. */
-enum {
-    FR_FLOAT, FR_DOUBLE, FR_INT8, FR_INT16, FR_INT32, FR_INT64, FR_UINT8, FR_UINT16, FR_UINT32, FR_UINT64
-};
-
 /* What networks compute with, in one element type. */
 typedef struct {
     int width, strip;           /* elements of a vector; vectors of a whole strip */
@@ -142,7 +142,7 @@ typedef struct {
     void (*axpy)(ptrdiff_t n, double a, const double *x, double *y);
     /* c[j * ldc + i] += sum_k a[k * mr + i] * b[k * mr + j], j < nr, i < rows at least and < mr at most */
     void (*tile)(ptrdiff_t rows, ptrdiff_t kc, const double *a, const double *b, double *c, ptrdiff_t ldc);
-    fr_typed f64, f32;
+    fr_typed typed[FR_KINDS];
     fr_math math64, math32;
     fr_losses loss64, loss32;
     fr_conjugates conjugate;

@@ -1,5 +1,21 @@
-/* The primitives that read X, for one element type T (kernels.c includes this twice).
+/* The primitives that read X, for one element type T, suffix NAME (kernels.c includes this once for each).
  * Means are subtracted as elements are loaded: where |mean| >> sd a later correction would cancel. */
+
+static inline vd NAME(loadx)(const T *p)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    typedef T vt __attribute__((vector_size(VBYTES / 8 * sizeof(T))));
+    vt v;
+    memcpy(&v, p, sizeof v);
+    if (sizeof(T) < 4) {        /* in one step compilers take lanes apart */
+        typedef int32_t vi __attribute__((vector_size(VBYTES / 2)));
+        return __builtin_convertvector(__builtin_convertvector(v, vi), vd);
+    }
+    return __builtin_convertvector(v, vd);
+#else
+    return (double)*p;
+#endif
+}
 
 static void NAME(col_dots)(ptrdiff_t n, const void *xv, double mu, ptrdiff_t k, const double *R,
                            ptrdiff_t ldr, double *out)
@@ -239,3 +255,6 @@ static void NAME(pack)(const fr_source *src, ptrdiff_t k0, ptrdiff_t k1, ptrdiff
         }
     }
 }
+
+#undef T
+#undef NAME

@@ -69,15 +69,18 @@ def _accept(X, y):
 
 
 def _readable(X):
-    """What the Design reads: native booleans, integers, float32, float64; CSC sorted, without duplicates."""
+    """What the Design reads: booleans, integers, floats; CSC of native ones up to float64, sorted, no duplicates."""
     dtype = X.dtype
-    if dtype.kind not in "biuf" or (dtype.kind == "f" and dtype.itemsize not in (4, 8)):
+    if dtype.kind not in "biuf":
         X = X.astype(np.float64)
-    elif not dtype.isnative:
-        X = X.astype(dtype.newbyteorder("="))
-    if sparse.issparse(X) and not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
+    elif sparse.issparse(X):
+        if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+            X = X.astype(np.float64)
+        elif not dtype.isnative:
+            X = X.astype(dtype.newbyteorder("="))
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
     return X
 
 

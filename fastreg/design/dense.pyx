@@ -1,4 +1,4 @@
-"""Dense storage: the raw verbs on a C- or F-ordered float array, in place.
+"""Dense storage: the raw verbs on a C- or F-ordered array, in place.
 
 A verb reads X once, block by block, casts and centres as it loads, and splits the work into tasks for
 ``parallel_for``. Both orders give the same verbs: where columns are contiguous a task is a run of
@@ -14,6 +14,8 @@ from libc.string cimport memset
 from fastreg._simd.dispatch cimport fr_typed, kernels
 from fastreg._threads cimport num_threads, parallel_for, raise_if_interrupted
 from fastreg.design.panels cimport Panels, ceil_div, run_panels
+
+from fastreg._simd.dispatch import KINDS
 
 cnp.import_array()
 
@@ -111,6 +113,7 @@ cdef void combine_task(void *context, Py_ssize_t task, int thread) noexcept nogi
     cdef View *v = &c.v
     cdef Py_ssize_t i0 = task * ROWS, rows = min(ROWS, v.n - i0), i, j, t
     cdef double w
+    cdef const Py_ssize_t *cols = NULL
     if v.rs == 1:
         for j in range(c.m):                # a column is read once for all of them
             for t in range(c.k):
@@ -119,10 +122,11 @@ cdef void combine_task(void *context, Py_ssize_t task, int thread) noexcept nogi
                     v.ops.col_axpy(rows, w, c.mu[j], v.x + (i0 + c.cols[j] * v.cs) * v.size,
                                    c.out + t * v.n + i0)
         return
+    if not c.all:
+        cols = c.cols
     for i in range(i0, i0 + rows):
         for t in range(c.k):
-            c.out[t * v.n + i] += v.ops.row_dot(c.m, v.x + i * v.rs * v.size, NULL if c.all else c.cols, c.mu,
-                                                c.a + t * c.m)
+            c.out[t * v.n + i] += v.ops.row_dot(c.m, v.x + i * v.rs * v.size, cols, c.mu, c.a + t * c.m)
 
 
 def provisional_mean(X, s):
@@ -137,7 +141,7 @@ def finish_moments(sums, shift):
 
 
 cdef class Dense:
-    """Raw verbs on a float32 or float64 array with contiguous rows or columns."""
+    """Raw verbs on an array of floats, integers or booleans with contiguous rows or columns."""
 
     is_sparse = False
     cdef View v
@@ -149,7 +153,7 @@ cdef class Dense:
         self.n, self.p = X.shape[0], X.shape[1]
         self.v.x = <const char *> cnp.PyArray_DATA(X)
         self.v.size = X.itemsize
-        self.v.ops = &kernels.f64 if X.itemsize == 8 else &kernels.f32
+        self.v.ops = &kernels.typed[<int> KINDS[X.dtype]]
         self.v.n, self.v.p = self.n, self.p
         self.v.rs, self.v.cs = X.strides[0] // X.itemsize, X.strides[1] // X.itemsize
         if self.n == 1:         # any stride is right along an axis of one: take the one that suits
@@ -160,7 +164,7 @@ cdef class Dense:
     @staticmethod
     def takes(X):
         """Whether an array can be read in place."""
-        if X.dtype.char not in "fd" or not X.flags.aligned or not X.dtype.isnative:
+        if X.dtype not in KINDS or not X.flags.aligned:
             return False
         rs, cs = X.strides
         size = X.itemsize
@@ -191,7 +195,9 @@ cdef class Dense:
         cdef Pass c
         cdef int threads = num_threads(1.0 * self.n * self.p)
         cdef Py_ssize_t tasks = self.split(&c, self.p, threads)
-        c.v, c.a, c.b, c.mu = self.v, NULL if uniform else &s[0], &v[0], &shift[0]
+        c.v, c.a, c.b, c.mu = self.v, NULL, &v[0], &shift[0]
+        if not uniform:
+            c.a = &s[0]
         c.out = <double *> cnp.PyArray_DATA(out)
         with nogil:
             parallel_for(moments_task, &c, tasks, threads)
@@ -331,61 +337,91 @@ cdef class Dense:
 
 
 class Cast:
-    """The verbs of Dense for an array of any other type or stride, converted some rows at a time."""
+    """The verbs of Dense for an array of any other type or stride: of what is needed a piece at a time is converted."""
 
-    is_sparse = by_columns = False
-    BLOCK = 1 << 18             # elements
+    is_sparse = False
+    PIECE = 1 << 18             # elements
 
     def __init__(self, X):
         self.X = X
         self.n, self.p = X.shape
-        # Blocks keep the order of X: transposing takes five times as long as converting.
-        self.order = "F" if X.strides[0] < X.strides[1] else "C"
+        # Pieces keep the order of X: transposing takes five times as long as converting.
+        self.by_columns = abs(X.strides[0]) < abs(X.strides[1])
 
-    def _blocks(self):
-        rows = min(self.n, max(1, self.BLOCK // self.p))
-        buffer = np.empty(rows * self.p)        # fresh pages would take as long as what is done with them
-        for start in range(0, self.n, rows):
-            stop = min(self.n, start + rows)
-            block = buffer[: (stop - start) * self.p].reshape((stop - start, self.p), order=self.order)
-            np.copyto(block, self.X[start:stop], casting="unsafe")
-            yield slice(start, stop), Dense(block)
+    def _pieces(self, cols=None, rows=None, whole_rows=False):
+        """(i, j, block): rows i and columns j of X[rows][:, cols], as a Dense."""
+        n, p = self.n if rows is None else len(rows), self.p if cols is None else len(cols)
+        if self.by_columns and not whole_rows:
+            tall = min(n, self.PIECE)
+            wide = max(1, self.PIECE // tall)
+        else:
+            wide = max(1, p if whole_rows else min(p, self.PIECE))
+            tall = max(1, self.PIECE // wide)
+        buffer = np.empty(min(n, tall) * min(p, wide))      # fresh pages would take as long as the rest
+        for top in range(0, n, tall):
+            i = slice(top, min(n, top + tall))
+            some = self.X[i if rows is None else rows[i]]
+            for start in range(0, p, wide):
+                j = slice(start, min(p, start + wide))
+                shape = (i.stop - top, j.stop - start)
+                block = buffer[: shape[0] * shape[1]].reshape(shape, order="F" if self.by_columns else "C")
+                np.copyto(block, some[:, j if cols is None else cols[j]], casting="unsafe")
+                yield i, j, Dense(block)
 
     def rows(self, start, stop):
         return np.array(self.X[start:stop], dtype=np.float64, order="C")
 
     def moments(self, s, v):
         shift = provisional_mean(self.X, s)
-        return finish_moments(sum(block.sums(s[i], v[i], shift) for i, block in self._blocks()), shift)
+        sums = np.zeros((3, self.p))
+        for i, j, block in self._pieces():
+            sums[:, j] += block.sums(s[i], v[i], shift[j])
+        return finish_moments(sums, shift)
 
     def dots(self, R, mu):
-        return sum(block.dots(np.ascontiguousarray(R[:, i]), mu) for i, block in self._blocks())
+        return self._dots(None, R, mu)
 
     def some_dots(self, cols, R, mu):
-        return self.dots(R, mu)[:, cols]
+        return self._dots(cols, R, mu[cols])
+
+    def _dots(self, cols, R, mu):
+        out = np.zeros((len(R), len(mu)))
+        for i, j, block in self._pieces(cols):
+            out[:, j] += block.dots(np.ascontiguousarray(R[:, i]), mu[j])
+        return out
 
     def combine(self, cols, W, mu):
-        return np.concatenate([block.combine(cols, W, mu) for _, block in self._blocks()], axis=1)
+        out = np.zeros((len(W), self.n))
+        for i, j, block in self._pieces(cols):
+            out[:, i] += block.combine(np.arange(block.p), np.ascontiguousarray(W[:, j]), mu[j])
+        return out
 
     def through(self, R, mu, squares):
         return self.combine(np.arange(self.p), self.dots(R, mu) * squares, mu)
 
     def gram(self, left, right, mu, mult, root, rows=None):
-        if rows is not None:
-            return Cast(self.X[rows]).gram(left, right, mu, mult, root[rows])
-        return sum(block.gram(left, right, mu, mult, root[i]) for i, block in self._blocks())
+        every, some = np.arange(self.p), slice(None) if rows is None else rows
+        cols = every if left is None else left
+        of = (None, None)
+        if right is not None:
+            of = np.arange(len(cols)), len(cols) + np.arange(len(right))
+            cols = np.concatenate([cols, right])
+        mu, mult, root = mu[cols], mult[cols], root[some]
+        return sum(block.gram(*of, mu, mult, root[i]) for i, _, block in self._pieces(cols, rows, True))
 
     def gram_about(self, shift, root, extra, rows=None, cols=None):
+        if cols is not None:
+            shift = shift[cols]
         if rows is not None:
-            return Cast(self.X[rows]).gram_about(shift, root[rows], np.ascontiguousarray(extra[:, rows]), cols=cols)
+            root, extra = root[rows], extra[:, rows]
         return sum(
-            block.gram_about(shift, root[i], np.ascontiguousarray(extra[:, i]), cols=cols)
-            for i, block in self._blocks()
+            block.gram_about(shift, root[i], np.ascontiguousarray(extra[:, i]))
+            for i, _, block in self._pieces(cols, rows, True)
         )
 
     def row_gram(self, mu, mult, root):
         total = 0
-        cols = max(1, self.BLOCK // self.n)
+        cols = max(1, self.PIECE // self.n)
         for start in range(0, self.p, cols):
             j = slice(start, min(self.p, start + cols))
             block = Dense(np.array(self.X[:, j], dtype=np.float64, order="F"))

@@ -6,16 +6,14 @@ cimport numpy as cnp
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from fastreg._simd.dispatch cimport (
-    FR_DOUBLE, FR_FLOAT, FR_INT8, FR_INT16, FR_INT32, FR_INT64, FR_UINT8, FR_UINT16, FR_UINT32, FR_UINT64, fr_net,
-    fr_update, kernels,
-)
+from fastreg._simd.dispatch cimport fr_net, fr_update, kernels
 from fastreg._threads cimport Member, Team, interrupted, num_threads, parallel_for, raise_if_interrupted
 from fastreg.networks.activations cimport find_activation
 from fastreg.networks.chain cimport Space, Spaces, address, aligned, load_sparse, padded, products, up
 from fastreg.networks.passes cimport Passes, Piece, load_rows
 from fastreg.networks.subnormals cimport flush_subnormals, set_mode
 
+from fastreg._simd.dispatch import KINDS
 from fastreg.losses import get_loss
 
 cnp.import_array()
@@ -25,15 +23,6 @@ cdef Py_ssize_t BATCH_BYTES = 1 << 18
 cdef Py_ssize_t MIN_ROWS = 64, MAX_ROWS = 512
 cdef Py_ssize_t LEAST_ROWS = 16         # of a thread's share
 cdef Py_ssize_t RUN = 64                # batches between looks for Ctrl-C
-
-
-# What X may be made of, in native byte order.
-KINDS = {
-    np.dtype(np.float32): FR_FLOAT, np.dtype(np.float64): FR_DOUBLE, np.dtype(np.bool_): FR_UINT8,
-    np.dtype(np.int8): FR_INT8, np.dtype(np.int16): FR_INT16, np.dtype(np.int32): FR_INT32,
-    np.dtype(np.int64): FR_INT64, np.dtype(np.uint8): FR_UINT8, np.dtype(np.uint16): FR_UINT16,
-    np.dtype(np.uint32): FR_UINT32, np.dtype(np.uint64): FR_UINT64,
-}
 
 
 cdef class Network:
@@ -159,7 +148,7 @@ cdef class Network:
         cdef Spaces spaces = Spaces(threads)
         spaces.lay_out(c, rows, 0, batch_elements(X, None, rows, rows), False, 1, NULL)
         passes = [Passes() for _ in range(threads)]
-        work.spaces, work.passes = spaces.space, <void **>calloc(threads, sizeof(void *))
+        work.spaces, work.passes = spaces.space, <void **>calloc(<unsigned int> threads, sizeof(void *))
         for thread in range(threads):
             one = passes[thread]
             one.make_room(c, &spaces.space[thread], self.loss, 1)

@@ -18,7 +18,8 @@ cdef double prox_within(Separable penalty, double f, double v, double h, double 
     Where the problem is not convex its minimum on the interval may be at 0, at the bound, or where the penalty is still
     as L1; where it is convex, clipping is exact, and none of the others is lower.
     """
-    cdef double w = penalty.prox_scaled(f, v, h), at[2]
+    cdef double w = penalty.prox_scaled(f, v, h)
+    cdef double at[2]
     cdef double best, value, left, kink, u
     if low <= w <= high:
         return w

@@ -12,7 +12,7 @@ from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
 
-from fastreg._simd.dispatch cimport kernels
+from fastreg._simd.dispatch cimport FR_DOUBLE, kernels
 from fastreg.penalties.features cimport charge
 
 cdef enum:
@@ -151,7 +151,7 @@ cdef bint factorise(Problem *P, Py_ssize_t na, Py_ssize_t together) noexcept nog
         row = P.L + first * ld
         for j in range(first):
             memset(sums, 0, sizeof(sums))
-            kernels.f64.col_dots(j, P.L + j * ld, 0, end - first, row, ld, sums)
+            kernels.typed[FR_DOUBLE].col_dots(j, P.L + j * ld, 0, end - first, row, ld, sums)
             for t in range(end - first):
                 row[t * ld + j] = (row[t * ld + j] - sums[t]) / P.L[j * ld + j]
         for i in range(first, end):

@@ -15,7 +15,7 @@ from libc.math cimport fabs, isfinite, sqrt
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from fastreg._simd.dispatch cimport fr_loss, fr_source, kernels
+from fastreg._simd.dispatch cimport FR_DOUBLE, fr_loss, fr_source, kernels
 from fastreg._threads cimport num_threads, parallel_for, raise_if_interrupted
 from fastreg.losses cimport Loss
 from fastreg.penalties.features cimport charge
@@ -95,7 +95,7 @@ cdef double gram(Small *S) noexcept nogil:
     memset(S.acc, 0, mp * mp * sizeof(double))
     while k0 < n:
         kc = min(n - k0, PANEL)
-        kernels.f64.pack(&src, k0, k0 + kc, p, S.pack)
+        kernels.typed[FR_DOUBLE].pack(&src, k0, k0 + kc, p, S.pack)
         j = 0
         while j < p:
             i = 0
