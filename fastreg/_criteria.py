@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from fastreg._stages import StagedPath
 from fastreg._validation import check_finite_solution
+from fastreg.losses import Squared
 from fastreg.penalties.slope import FeatureSorted
 
 CRITERIA = ("aic", "bic", "ebic")
@@ -93,7 +95,8 @@ def criteria(design, y, solve, alphas, penalties, rule, *, loss=None, offset=Non
     y : ndarray of shape (n_samples,)
         Class numbers, for the softmax loss.
     solve : callable
-        ``solve(alphas, penalty)`` returns the Path.
+        ``solve(alphas, penalty)`` returns the Path, or the StagedPath: its weights are taken as given, and of a relaxed
+        fit the refit's coefficients count as well.
     alphas : ndarray of shape (n_penalties, n_alphas)
         Decreasing in every row.
     penalties : list of FeatureL1L2 and the like
@@ -125,25 +128,21 @@ def criteria(design, y, solve, alphas, penalties, rule, *, loss=None, offset=Non
             path = solve(grid, penalty)
         W = path.dense_coefs()
         check_finite_solution(W, path.intercepts)
-        some, curvatures = np.ones(len(grid), dtype=bool), None
-        if loss is None:
+        staged = isinstance(path, StagedPath)
+        if loss is None and not staged:
             inner = penalty.scaled(design.scale)
             charges = [inner.value(w * design.scale, alpha) for w, alpha in zip(W, grid, strict=True)]
-            mse = 2 * (path.primals - charges)
+            losses, at = path.primals - charges, [(None, None)] * len(grid)
         else:
-            losses, curvatures, raws = _at_fits(design, loss, y, W, path.intercepts, offset)
-        if W.ndim == 2:
-            df[i] = degrees_of_freedom(design, W, grid, penalty, curvatures)
-        elif penalty.composite:
-            df[i] = [_joint(design, *fit, penalty, loss.predict(raw)) for *fit, raw in zip(W, grid, raws, strict=True)]
-        else:
-            df[i] = sum(
-                degrees_of_freedom(design, W[:, k], grid, penalty, [np.ascontiguousarray(h[:, k]) for h in curvatures])
-                for k in range(W.shape[1])
-            )
+            losses, at = _at_fits(design, loss or Squared(), y, W, path.intercepts, offset)
+        fits = (path.penalised.coefs, path.penalties) if staged else (W, [penalty] * len(grid))
+        df[i] = [_count(design, *fit, *where) for *fit, where in zip(*fits, grid, at, strict=True)]
+        if staged and path.relax < 1:
+            df[i] = path.relax * df[i] + (1 - path.relax) * _free(path.penalised.coefs)
+        some = np.ones(len(grid), dtype=bool)
         if loss is None:
-            some = (df[i] <= 0.5 * n) & (mse > 1e-14 * 2 * path.null)
-            deviance = n * np.log(mse[some])
+            some = (df[i] <= 0.5 * n) & (losses > 1e-14 * path.null)
+            deviance = n * np.log(2 * losses[some])
         else:
             deviance = 2 * n * losses
         values[i, some] = information_criterion(deviance, df[i, some], n, p * W[0].size // design.p, rule)
@@ -152,11 +151,33 @@ def criteria(design, y, solve, alphas, penalties, rule, *, loss=None, offset=Non
 
 
 def _at_fits(design, loss, y, coefs, intercepts, offset):
-    """(mean loss, weighted second derivatives in each raw prediction, raw predictions) of each fit of a path."""
-    raws = [np.ascontiguousarray(design.X @ w.T + b) for w, b in zip(coefs, intercepts, strict=True)]
-    raws = raws if offset is None else [raw + offset for raw in raws]
-    values, _, curvatures = zip(*(loss(raw, y, design.weights) for raw in raws), strict=True)
-    return np.array(values), curvatures, raws
+    """Mean losses of the fits of a path, and (second derivatives in each raw prediction, means) of each."""
+    losses, at = [], []
+    for w, b in zip(coefs, intercepts, strict=True):
+        raw = np.ascontiguousarray(design.X @ w.T + b)
+        raw = raw if offset is None else raw + offset
+        value, _, curvature = loss(raw, y, design.weights)
+        losses.append(value)
+        at.append((curvature, loss.predict(raw)))
+    return np.array(losses), at
+
+
+def _count(design, coef, penalty, alpha, curvature, mean):
+    """Degrees of freedom of one fit, (p,) or (n_classes, p)."""
+    if coef.ndim == 2 and penalty.composite:
+        return _joint(design, coef, alpha, penalty, mean)
+    curvatures = [None] if coef.ndim == 1 and curvature is None else np.atleast_2d(curvature.T)
+    return sum(
+        degrees_of_freedom(design, w[None], [alpha], penalty, None if h is None else [np.ascontiguousarray(h)])[0]
+        for w, h in zip(np.atleast_2d(coef), curvatures, strict=True)
+    )
+
+
+def _free(coefs):
+    """Coefficients of refits without a penalty; those of classes are free but for a shift of all."""
+    if coefs.ndim == 2:
+        return (coefs != 0).sum(axis=1)
+    return (coefs.shape[1] - 1) * coefs.any(axis=1).sum(axis=1)
 
 
 def _joint(design, coef, alpha, groups, proba):

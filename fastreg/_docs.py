@@ -60,6 +60,13 @@ TEXTS = {
     "relax": """relax : float, default=1.0
         Below 1, the coefficients are ``relax`` times those of the penalised fit plus ``1 - relax`` times those of a fit
         without penalty on the features that it selected (bounds hold). The gap is that of the penalised fit.""",
+    "adaptive_folds": """adaptive : {'own', 'ridge'} or None, default=None
+        Divide the penalty of each feature by the size of its coefficient in a first fit (as a share of the largest), at
+        each alpha and fold on the training rows alone: 'own' is a fit with the same parameters, whose zeros stay zeros,
+        'ridge' one with an l1_ratio of 0.""",
+    "relax_folds": """relax : float, default=1.0
+        Below 1, the coefficients of every fit, of a fold's as well, are ``relax`` times those of the penalised one plus
+        ``1 - relax`` times those of a fit without penalty on the features that it selected (bounds hold).""",
     "fitted": """n_features_in_, feature_names_in_
         As in scikit-learn.""",
     "sweeps": """max_iter : int or None, default=1000

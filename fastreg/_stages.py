@@ -1,12 +1,15 @@
 """Fits in two stages: penalties adapted to a first fit (Zou, 2006), and refits on the support (Meinshausen, 2007)."""
 
+from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from fastreg._validation import check_finite_solution
 from fastreg.design import Design
 from fastreg.penalties.features import FeatureL1L2
+from fastreg.solvers import FoldPaths, Path
 
 STAGE_CONSTRAINTS = {
     "adaptive": [StrOptions({"own", "ridge"}), None],
@@ -45,7 +48,7 @@ def adapt(penalty, coef, scale):
     return FeatureL1L2(penalty.p, penalty.l1_ratio, penalty.factor / share, *bounds)
 
 
-def on_support(design, coef, penalty, sample_weight):
+def on_support(design, coef, penalty):
     """(support, the design of these columns, a penalty of nothing but their bounds) for a refit.
 
     Parameters
@@ -54,7 +57,6 @@ def on_support(design, coef, penalty, sample_weight):
     coef : ndarray of shape (n_features,) or (n_classes, n_features)
     penalty : FeatureL1L2
         Its bounds hold for the refit as well.
-    sample_weight : None or ndarray of shape (n_samples,)
 
     Returns
     -------
@@ -64,5 +66,152 @@ def on_support(design, coef, penalty, sample_weight):
     """
     support = np.flatnonzero(np.atleast_2d(coef).any(axis=0))
     bounds = (penalty.lower[support], penalty.upper[support]) if penalty.bounded else (None, None)
-    part = Design(design.X[:, support], sample_weight, fit_intercept=design.fit_intercept)
+    part = Design(design.X[:, support], design.weights, fit_intercept=design.fit_intercept)
     return support, part, FeatureL1L2(len(support), 1.0, None, *bounds)
+
+
+@dataclass
+class StagedPath(Path):
+    """A Path whose fits have stages.
+
+    Certificates are those of the penalised fits, the Path ``penalised``, under ``penalties``, one an alpha. ``coefs``
+    and ``intercepts`` are ``relax`` times theirs and ``1 - relax`` times those of the refits; of these ``refits`` has
+    (design, Path, penalty), once for each support.
+    """
+
+    penalised: Path | None = None
+    penalties: list = ()
+    refits: list = ()
+    relax: float = 1.0
+
+
+def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_init=None):
+    """Fits in stages for each alpha: the first fit, the one under the penalty adapted to it, the refit.
+
+    Parameters
+    ----------
+    solve : callable
+        ``solve(design, alphas, penalty, coef_init=None)`` returns a Path.
+    design : Design
+    alphas : ndarray of shape (n_alphas,)
+        Decreasing.
+    penalty : FeatureL1L2
+    adaptive : {'own', 'ridge'} or None
+    relax : float
+    coef_init : ndarray of the shape of coefficients, optional
+        Where the penalised fit of the first alpha starts.
+
+    Returns
+    -------
+    StagedPath
+
+    Raises
+    ------
+    ValueError
+        A fit overflowed.
+    """
+    penalties = [penalty] * len(alphas)
+    if adaptive is None:
+        path = solve(design, alphas, penalty, coef_init=coef_init)
+    else:
+        first = penalty
+        if adaptive == "ridge":
+            bounds = (penalty.lower, penalty.upper) if penalty.bounded else (None, None)
+            first = FeatureL1L2(penalty.p, 0.0, penalty.factor, *bounds)
+        coefs = solve(design, alphas, first).dense_coefs()
+        check_finite_solution(coefs)
+        penalties = [adapt(penalty, coef, design.scale) for coef in coefs]
+        parts = []
+        for k, own in enumerate(penalties):
+            start = coef_init if k == 0 else parts[-1].dense_coefs()[0]
+            start = None if start is None else np.clip(start, own.lower, own.upper)
+            parts.append(solve(design, alphas[k : k + 1], own, coef_init=start))
+        path = _joined(alphas, parts)
+    path.coefs = path.dense_coefs()
+    check_finite_solution(path.coefs, path.intercepts)
+    staged = StagedPath(**vars(path), penalised=path, penalties=penalties, relax=relax)
+    if relax < 1:
+        _relax(solve, design, staged)
+    return staged
+
+
+def _joined(alphas, parts):
+    """Paths of one alpha as one Path."""
+    names = ("coefs", "intercepts", "dual_gaps", "primals", "n_iters", "converged")
+    parts = [vars(part) | {"coefs": part.dense_coefs()} for part in parts]
+    return Path(
+        alphas, null=parts[0]["null"], **{name: np.concatenate([part[name] for part in parts]) for name in names}
+    )
+
+
+def _relax(solve, design, path):
+    """Blend with refits; alphas that select the same features share one."""
+    path.coefs, path.intercepts, known = path.coefs.copy(), path.intercepts.copy(), {}
+    for k, (coef, penalty) in enumerate(zip(path.penalised.coefs, path.penalties, strict=True)):
+        key = np.atleast_2d(coef).any(axis=0).tobytes()
+        if not coef.any():
+            continue
+        if key not in known:
+            support, part, free = on_support(design, coef, penalty)
+            known[key] = support, part, solve(part, np.zeros(1), free), free
+        support, _, refit, _ = known[key]
+        free, intercept = refit.dense_coefs()[0], refit.intercepts[0]
+        check_finite_solution(free, np.asarray(intercept))
+        path.coefs[k][..., support] = path.relax * coef[..., support] + (1 - path.relax) * free
+        path.intercepts[k] = path.relax * path.intercepts[k] + (1 - path.relax) * intercept
+    path.refits = [stage for _, *stage in known.values()]
+
+
+def staged_fold_paths(solve, design, sample_weight, folds, alphas, penalties, *, offset=None, measure, **stages):
+    """As `glm_fold_paths`, every stage on a fold's training rows alone.
+
+    Parameters
+    ----------
+    solve, design
+        As for `staged_path`; the design's own weights are not used.
+    sample_weight, folds, alphas, penalties, offset, measure
+        As for `glm_fold_paths`.
+    **stages
+        adaptive, relax.
+
+    Returns
+    -------
+    FoldPaths
+    """
+    weight = np.ones(design.n) if sample_weight is None else sample_weight
+    alphas = np.broadcast_to(alphas, (len(folds), len(penalties), np.shape(alphas)[-1]))
+    rows, options = design.X, {"fit_intercept": design.fit_intercept, "standardize": design.standardize}
+    rows = rows.tocsr() if hasattr(rows, "tocsr") else rows
+    paths, scores = [], np.empty(alphas.shape)
+    for k, (train, test) in enumerate(folds):
+        part = Design(design.X, np.bincount(train, minlength=design.n) * weight, **options)
+        X_test = rows[test]
+        paths.append([])
+        for i, penalty in enumerate(penalties):
+            path = staged_path(solve, part, np.ascontiguousarray(alphas[k, i]), penalty, **stages)
+            paths[k].append(path)
+            if measure is not None:
+                raw = [X_test @ w.T + b for w, b in zip(path.coefs, path.intercepts, strict=True)]
+                raw = raw if offset is None else [one + offset[test] for one in raw]
+                scores[k, i] = measure(k, np.array(raw))
+
+    def table(name):
+        return np.array([[getattr(path, name) for path in fold] for fold in paths])
+
+    names = ("coefs", "intercepts", "dual_gaps", "n_iters", "converged")
+    nulls = np.array([fold[0].null for fold in paths])
+    return FoldPaths(scores=None if measure is None else scores, nulls=nulls, **{name: table(name) for name in names})
+
+
+class Staged:
+    """An estimator whose fits may have stages: it has the parameters `adaptive` and `relax`, or neither."""
+
+    @property
+    def _staged(self):
+        return getattr(self, "adaptive", None) is not None or getattr(self, "relax", 1) < 1
+
+    def _stages(self, solve, design, alphas, penalty, **start):
+        """The Path of `solve`, or the StagedPath."""
+        if not self._staged:
+            return solve(design, alphas, penalty, **start)
+        return staged_path(solve, design, alphas, penalty, self.adaptive, self.relax, **start)

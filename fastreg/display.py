@@ -10,7 +10,6 @@ from fastreg._validation import check_fit_data
 from fastreg.linear import ElasticNetCV, LassoCV
 from fastreg.model_selection import choose_alpha
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import solve_path
 
 __all__ = ["PathDisplay"]
 
@@ -307,8 +306,8 @@ def _solve_again(estimator, X, y, sample_weight):
     penalty = FeatureL1L2(X.shape[1], float(ratios[row]), *fresh._bounds(X.shape[1]))
     design = fresh._design(X, sample_weight)
     # Tighter than the fit need be: curves are smooth only near the optimum.
-    tol = min(fresh.tol, 1e-6)
-    path = solve_path(design, y.ravel(), alphas, penalty, tol=tol, max_iter=fresh.max_iter)
+    fresh.tol = min(fresh.tol, 1e-6)
+    path = fresh._stages(fresh._solver(y.ravel()), design, alphas, penalty)
     at_min, at_1se = (choose_alpha(mean[None], se[None], rule)[1] for rule in ("min", "1se"))
     curve = {"cv_mean": mean, "cv_se": se, "alpha_min": alphas[at_min], "alpha_1se": alphas[at_1se]}
     return alphas, path.dense_coefs().T, curve

@@ -10,16 +10,15 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
 from fastreg._docs import documented
 from fastreg._linear_model import EXTRA_CONSTRAINTS
-from fastreg._stages import STAGE_CONSTRAINTS, adapt, on_support
-from fastreg._validation import check_finite_solution, check_params
+from fastreg._stages import STAGE_CONSTRAINTS, Staged, staged_path
+from fastreg._validation import check_params
 from fastreg.glm._base import LinearClassifier
 from fastreg.losses import Logistic
-from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_glm, solve_multinomial
 
 
 @documented
-class LogisticRegression(LinearClassifier, SparseCoefMixin, BaseEstimator):
+class LogisticRegression(Staged, LinearClassifier, SparseCoefMixin, BaseEstimator):
     """Logistic regression, multinomial for more than two classes, with L1 and L2 penalties.
 
     Minimises, with weights sw_i = sample_weight_i * class_weight of the row, S their sum and alpha = 1 / (C S)::
@@ -206,35 +205,29 @@ class LogisticRegression(LinearClassifier, SparseCoefMixin, BaseEstimator):
         X, _, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
         design, penalty = self._problem(X, weight, l1_ratio)
         shape = (X.shape[1],) if len(classes) == 2 else (len(classes), X.shape[1])
-        if self.adaptive is not None:
-            first = penalty
-            if self.adaptive == "ridge":
-                bounds = (penalty.lower, penalty.upper) if penalty.bounded else (None, None)
-                first = FeatureL1L2(penalty.p, 0.0, penalty.factor, *bounds)
-            path = self._solve(design, coded, len(classes), C, first, offset, None)
-            check_finite_solution(path.coefs[0], path.intercepts[0])
-            penalty = adapt(penalty, path.coefs[0], design.scale)
         self._fit_one(design, coded, classes, C, penalty, offset, self._start(shape, penalty))
-        if self.relax < 1 and self.coef_.any():
-            support, part, free = on_support(design, self.coef_, penalty, weight)
-            coef, intercept, certificate = self.coef_, self.intercept_, (self.dual_gap_, self.n_iter_, self.converged_)
-            self._fit_one(part, coded, classes, np.inf, free, offset, None)
-            coef[:, support] = self.relax * coef[:, support] + (1 - self.relax) * self.coef_
-            self.coef_, self.intercept_ = coef, self.relax * intercept + (1 - self.relax) * self.intercept_
-            self.dual_gap_, self.n_iter_, self.converged_ = certificate
         return self
 
-    def _solve(self, design, coded, n_classes, C, penalty, offset, start):
-        grid = np.array([1.0 / (C * design.total_weight)])
-        options = {"tol": self.tol, "max_iter": max(1, self.max_iter), "coef_init": start}
-        with np.errstate(all="ignore"):  # overflow shows in the result
-            if n_classes == 2:
-                return solve_glm(design, Logistic(), coded, grid, penalty, offset=offset, **options)
-            return solve_multinomial(design, coded, n_classes, grid, penalty, **options)
+    def _solver(self, coded, n_classes, offset):
+        """``solve(design, alphas, penalty, coef_init=None)``: the Path."""
+        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
+        if n_classes == 2:
+            options["offset"] = offset
+
+        def solve(design, alphas, penalty, **start):
+            with np.errstate(all="ignore"):  # overflow shows in the result
+                if n_classes == 2:
+                    return solve_glm(design, Logistic(), coded, alphas, penalty, **options, **start)
+                return solve_multinomial(design, coded, n_classes, alphas, penalty, **options, **start)
+
+        return solve
 
     def _fit_one(self, design, coded, classes, C, penalty, offset, start):
         """Solve for one C and set the fitted attributes."""
-        path = self._solve(design, coded, len(classes), C, penalty, offset, start)
+        solve, grid = self._solver(coded, len(classes), offset), np.array([1.0 / (C * design.total_weight)])
+        path = staged_path(solve, design, grid, penalty, self.adaptive, self.relax, coef_init=start)
+        for part, one, charge in (*path.refits, (design, path.penalised, path.penalties[0])):
+            self._set_coef(one.coefs[0], one.intercepts[0], classes, design.X.dtype)
+            separated = self._separated(one, part, charge, coded, offset)
+            self.n_iter_ = np.array([self._certify(one, separated, stacklevel=4)], dtype=np.int32)
         self._set_coef(path.coefs[0], path.intercepts[0], classes, design.X.dtype)
-        separated = self._separated(path, design, penalty, coded, offset)
-        self.n_iter_ = np.array([self._certify(path, separated, stacklevel=4)], dtype=np.int32)

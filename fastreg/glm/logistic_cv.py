@@ -13,6 +13,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _raise
 from sklearn.utils.validation import _check_method_params
 
 from fastreg._docs import documented
+from fastreg._stages import staged_fold_paths
 from fastreg._validation import check_bounds, check_finite_solution, check_params, check_ratios
 from fastreg.design import Design
 from fastreg.glm._choice import quick_score, warn_of_folds, with_labels
@@ -20,7 +21,7 @@ from fastreg.glm.logistic import LogisticRegression
 from fastreg.losses import Logistic, Softmax
 from fastreg.model_selection import CRITERIA, choose_score, criteria, make_folds
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import glm_fold_paths, solve_glm, solve_multinomial
+from fastreg.solvers import glm_fold_paths
 
 
 @documented
@@ -68,6 +69,8 @@ class LogisticRegressionCV(LogisticRegression):
         'min' takes the best mean score, '1se' the smallest C whose mean score is within one standard error of it. The
         others take the C of the smallest information criterion on all rows, ``deviance + c df`` with c = 2, log n and
         log n + 2 log p, and look at no folds (`cv` and `scoring` make no difference); n is the sum of the weights.
+    {adaptive_folds}
+    {relax_folds}
 
     Attributes
     ----------
@@ -113,7 +116,7 @@ class LogisticRegressionCV(LogisticRegression):
     _parameter_constraints: dict = {
         name: constraint
         for name, constraint in LogisticRegression._parameter_constraints.items()
-        if name not in ("C", "l1_ratio", "warm_start", "penalty", "adaptive", "relax")
+        if name not in ("C", "l1_ratio", "warm_start", "penalty")
     } | {
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like", None, Hidden(StrOptions({"warn"}))],
@@ -150,6 +153,8 @@ class LogisticRegressionCV(LogisticRegression):
         upper=None,
         standardize=False,
         rule="min",
+        adaptive=None,
+        relax=1.0,
     ):
         self.Cs = Cs
         self.l1_ratios = l1_ratios
@@ -173,6 +178,8 @@ class LogisticRegressionCV(LogisticRegression):
         self.upper = upper
         self.standardize = standardize
         self.rule = rule
+        self.adaptive = adaptive
+        self.relax = relax
 
     def fit(self, X, y, sample_weight=None, *, offset=None, **params):
         """Choose C by cross-validation, then fit all rows with it.
@@ -227,11 +234,14 @@ class LogisticRegressionCV(LogisticRegression):
             raise ValueError("offset needs scoring=None, 'accuracy' or 'neg_log_loss'; other scorers don't know of it.")
         with np.errstate(all="ignore"):  # overflow shows in the result
             alphas = 1 / (Cs[order] * totals[:, None, None])
-            paths = glm_fold_paths(
-                design, Logistic(), coded, weight, folds, alphas, penalties,
-                n_classes=many, offset=offset, tol=self.tol,
-                max_iter=max(1, self.max_iter), measure=measure,
-            )  # fmt: skip
+            problem = (design, weight, folds, alphas, penalties)
+            options = {"offset": offset, "measure": measure}
+            if self._staged:
+                solve = self._solver(coded, len(classes), offset)
+                paths = staged_fold_paths(solve, *problem, adaptive=self.adaptive, relax=self.relax, **options)
+            else:
+                options |= {"n_classes": many, "tol": self.tol, "max_iter": max(1, self.max_iter)}
+                paths = glm_fold_paths(design, Logistic(), coded, *problem[1:], **options)
         check_finite_solution(paths.coefs, paths.intercepts)
         back = np.argsort(order)
         coefs, intercepts = (part[:, :, back] for part in (paths.coefs, paths.intercepts))
@@ -268,12 +278,8 @@ class LogisticRegressionCV(LogisticRegression):
         order = np.argsort(Cs, kind="stable")
         back = np.argsort(order)
         alphas = np.tile(1 / (Cs[order] * design.total_weight), (len(penalties), 1))
-        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
-        if n_classes:
-            loss, solve = Softmax(), partial(solve_multinomial, design, coded, n_classes, **options)
-        else:
-            loss = Logistic()
-            solve = partial(solve_glm, design, loss, coded, offset=offset, **options)
+        solve = partial(self._stages, self._solver(coded, n_classes or 2, offset), design)
+        loss = Softmax() if n_classes else Logistic()
         values, df, coefs = criteria(design, coded, solve, alphas, penalties, self.rule, loss=loss, offset=offset)
         self.criterion_, self.df_ = values[:, back], df[:, back]
         i_C, i_ratio = choose_score(-self.criterion_.T[None], Cs)

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
 from fastreg._linear_model import DEFAULT_MAX_ITER, LinearModel, SparseLinearModel, warn_not_converged
+from fastreg._stages import Staged
 from fastreg._validation import check_bounds, check_finite_solution
 from fastreg.design import Design
 from fastreg.solvers import solve_path
@@ -26,7 +27,7 @@ class LinearRegressor(LinearModel, MultiOutputMixin, RegressorMixin, BaseEstimat
         return self._raw(X)
 
 
-class SparseLinearRegressor(SparseLinearModel, LinearRegressor):
+class SparseLinearRegressor(Staged, SparseLinearModel, LinearRegressor):
     """A linear regressor fitted by the path solver under an L1 + L2 penalty."""
 
     def _design(self, X, sample_weight):
@@ -41,6 +42,11 @@ class SparseLinearRegressor(SparseLinearModel, LinearRegressor):
             values.get("upper"),
             values.get("positive", False),
         )
+
+    def _solver(self, y, multitask=False):
+        """``solve(design, alphas, penalty, coef_init=None)``: the Path."""
+        options = {"tol": self.tol, "max_iter": self.max_iter or DEFAULT_MAX_ITER, "multitask": multitask}
+        return lambda design, alphas, penalty, **start: solve_path(design, y, alphas, penalty, **options, **start)
 
     def _fit_one_alpha(self, design, y, alpha, penalty, *, coef_init=None, multitask=False, dtype=np.float64):
         """Solve for one alpha and set the fitted attributes.
@@ -63,16 +69,8 @@ class SparseLinearRegressor(SparseLinearModel, LinearRegressor):
             Of length one.
         """
         with np.errstate(all="ignore"):  # overflow shows in the result
-            path = solve_path(
-                design,
-                y,
-                np.array([alpha], dtype=np.float64),
-                penalty,
-                tol=self.tol,
-                max_iter=self.max_iter or DEFAULT_MAX_ITER,
-                coef_init=coef_init,
-                multitask=multitask,
-            )
+            solve = self._solver(y, multitask)
+            path = self._stages(solve, design, np.array([alpha], dtype=np.float64), penalty, coef_init=coef_init)
             coef = path.dense_coefs()[0]
             coef, intercept = coef.astype(dtype), path.intercepts[0].astype(dtype)
         gap, n_iter, converged = path.dual_gaps[0], path.n_iters[0], path.converged[0]
@@ -88,4 +86,7 @@ class SparseLinearRegressor(SparseLinearModel, LinearRegressor):
         self.coef_ = coef
         if not np.all(converged):
             warn_not_converged(self, gap, path.null, n_iter)
+        for _, refit, _ in getattr(path, "refits", ()):
+            if not refit.converged[0]:
+                warn_not_converged(self, refit.dual_gaps[0], refit.null, refit.n_iters[0])
         return path

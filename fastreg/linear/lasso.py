@@ -7,13 +7,12 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import DEFAULT_MAX_ITER, EXTRA_CONSTRAINTS, coef_dtype, warn_not_converged
-from fastreg._stages import STAGE_CONSTRAINTS, adapt, on_support
-from fastreg._validation import check_finite_solution, check_fit_data, check_params, check_sample_weight
+from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._stages import STAGE_CONSTRAINTS
+from fastreg._validation import check_fit_data, check_params, check_sample_weight
 from fastreg.linear._base import SparseLinearRegressor
 from fastreg.linear.paths import enet_path
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import solve_path
 
 
 @documented
@@ -154,50 +153,20 @@ class ElasticNet(SparseLinearRegressor):
             sample_weight = check_sample_weight(sample_weight, X)
         n_features = X.shape[1]
         penalty = FeatureL1L2(n_features, self.l1_ratio, *self._bounds(n_features))
-        design = self._design(X, sample_weight)
-        if self.adaptive is not None:
-            penalty = self._adapted(design, y, penalty)
         start = self._start((*y.shape[1:], n_features), penalty)
-        self._fit_one_alpha(design, y, self.alpha, penalty, coef_init=start, dtype=coef_dtype(X))
-        if self.relax < 1:
-            self._relaxed(design, y, penalty, sample_weight)
+        column = self._staged and y.ndim == 2
+        if column:
+            if y.shape[1] > 1:
+                raise ValueError(
+                    f"adaptive and relax are for a single target, but y has {y.shape[1]}; fit them one by one."
+                )
+            y, start = y.ravel(), None if start is None else start[0]
+        self._fit_one_alpha(
+            self._design(X, sample_weight), y, self.alpha, penalty, coef_init=start, dtype=coef_dtype(X)
+        )  # fmt: skip
+        if column and self.fit_intercept:
+            self.intercept_ = np.atleast_1d(self.intercept_)
         return self
-
-    def _single_target(self, y, name):
-        if y.ndim == 2 and y.shape[1] > 1:
-            raise ValueError(f"{name} is for a single target, but y has {y.shape[1]}; fit them one by one.")
-        return y.ravel()
-
-    def _adapted(self, design, y, penalty):
-        """The penalty of the second stage."""
-        y = self._single_target(y, "adaptive")
-        first = penalty
-        if self.adaptive == "ridge":
-            bounds = (penalty.lower, penalty.upper) if penalty.bounded else (None, None)
-            first = FeatureL1L2(penalty.p, 0.0, penalty.factor, *bounds)
-        options = {"tol": self.tol, "max_iter": self.max_iter or DEFAULT_MAX_ITER}
-        with np.errstate(all="ignore"):
-            path = solve_path(design, y, np.array([float(self.alpha)]), first, **options)
-        coef = path.dense_coefs()[0]
-        check_finite_solution(coef)
-        return adapt(penalty, coef, design.scale)
-
-    def _relaxed(self, design, y, penalty, sample_weight):
-        """Blend the coefficients with those of least squares on the support."""
-        y = self._single_target(y, "relax")
-        support, part, free = on_support(design, self.coef_, penalty, sample_weight)
-        if not len(support):
-            return
-        with np.errstate(all="ignore"):
-            path = solve_path(part, y, np.zeros(1), free, tol=self.tol, max_iter=self.max_iter or DEFAULT_MAX_ITER)
-        coef, intercept = path.dense_coefs()[0], path.intercepts[0]
-        check_finite_solution(coef, intercept)
-        if not path.converged[0]:
-            warn_not_converged(self, path.dual_gaps[0], path.null, path.n_iters[0])
-        dtype = self.coef_.dtype
-        self.coef_[support] = (self.relax * self.coef_[support] + (1 - self.relax) * coef).astype(dtype)
-        if self.fit_intercept:
-            self.intercept_ = dtype.type(self.relax * self.intercept_ + (1 - self.relax) * intercept)
 
 
 @documented

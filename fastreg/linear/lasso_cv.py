@@ -33,6 +33,8 @@ class LassoCV(PathCV):
     {bounds}
     {standardize_folds}
     {rule}
+    {adaptive_folds}
+    {relax_folds}
 
     Attributes
     ----------
@@ -79,6 +81,8 @@ class LassoCV(PathCV):
         upper=None,
         standardize=False,
         rule="min",
+        adaptive=None,
+        relax=1.0,
     ):
         self.eps = eps
         self.alphas = alphas
@@ -98,6 +102,8 @@ class LassoCV(PathCV):
         self.upper = upper
         self.standardize = standardize
         self.rule = rule
+        self.adaptive = adaptive
+        self.relax = relax
 
 
 @documented
@@ -129,6 +135,8 @@ class ElasticNetCV(PathCV):
     {bounds}
     {standardize_folds}
     {rule}
+    {adaptive_folds}
+    {relax_folds}
 
     Attributes
     ----------
@@ -178,6 +186,8 @@ class ElasticNetCV(PathCV):
         upper=None,
         standardize=False,
         rule="min",
+        adaptive=None,
+        relax=1.0,
     ):
         self.l1_ratio = l1_ratio
         self.eps = eps
@@ -198,3 +208,5 @@ class ElasticNetCV(PathCV):
         self.upper = upper
         self.standardize = standardize
         self.rule = rule
+        self.adaptive = adaptive
+        self.relax = relax

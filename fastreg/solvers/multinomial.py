@@ -56,7 +56,7 @@ class Multinomial:
 
     def alpha_max(self):
         """Smallest alpha at which all penalised coefficients are 0."""
-        if not self.feasible:  # first those on which nothing is charged
+        if ((self.penalty.factor == 0) & (self.design.sq_norms > 0)).any():  # first those on which nothing is charged
             self.fit(1e300, 1e-9, 100)
         return self._alpha_max()
 
