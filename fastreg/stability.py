@@ -30,9 +30,12 @@ class StabilitySelection(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     ----------
     estimator : estimator, default=None
         With `coef_` and `sample_weight` in its `fit`; it is cloned. None is ``Lasso()``.
-    alphas : array-like of shape (n_alphas,), default=None
-        Strengths of the penalty to fit: values of the estimator's parameter `alpha`, or, if it has none, of `C`. None
-        is the one that it has.
+    alphas : int or array-like of shape (n_alphas,), default=None
+        Strengths of the penalty to fit: values of the estimator's parameter `alpha`, or, if it has none, of `C`. A
+        number is the length of an automatic grid, from the strength at which all rows select a first feature down to
+        `eps` times that. None is the strength that the estimator has.
+    eps : float, default=0.1
+        The weakest penalty of an automatic grid, as a share of the strongest; `error_bound` grows as it gets weaker.
     threshold : float, default=0.6
         A feature is selected whose largest frequency over `alphas` is at least this. It may be changed after `fit`.
     n_subsamples : int, default=100
@@ -66,20 +69,32 @@ class StabilitySelection(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit"]), None],
-        "alphas": ["array-like", None],
+        "alphas": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+        "eps": [Interval(Real, 0, 1, closed="neither")],
         "threshold": [Interval(Real, 0, 1, closed="right")],
         "n_subsamples": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, estimator=None, *, alphas=None, threshold=0.6, n_subsamples=100, random_state=None, n_jobs=None):
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        alphas=None,
+        threshold=0.6,
+        n_subsamples=100,
+        random_state=None,
+        n_jobs=None,
+        eps=0.1,
+    ):
         self.estimator = estimator
         self.alphas = alphas
         self.threshold = threshold
         self.n_subsamples = n_subsamples
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.eps = eps
 
     def fit(self, X, y, sample_weight=None):
         """Fit all halves and count.
@@ -106,7 +121,7 @@ class StabilitySelection(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         weight = check_sample_weight(sample_weight, X)
         weight = np.ones(X.shape[0]) if weight is None else weight
         estimator = Lasso() if self.estimator is None else self.estimator
-        name, grid = self._grid(estimator)
+        name, grid = self._grid(estimator, X, y, weight)
         halves = self._halves(y, weight, is_classifier(estimator))
         found = Parallel(n_jobs=self.n_jobs)(delayed(_selected)(estimator, X, y, v, name, grid) for v in halves)
         self.stability_path_ = np.mean(found, axis=0)
@@ -115,7 +130,7 @@ class StabilitySelection(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         self.frequencies_ = self.stability_path_.max(axis=1)
         return self
 
-    def _grid(self, estimator):
+    def _grid(self, estimator, X, y, weight):
         """The parameter that is the strength, and its values from the strongest penalty to the weakest."""
         params = estimator.get_params()
         name = next((name for name in ("alpha", "C") if name in params), None)
@@ -123,6 +138,9 @@ class StabilitySelection(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
             if self.alphas is not None:
                 raise ValueError(f"{type(estimator).__name__} has neither alpha nor C; pass alphas=None.")
             return None, np.array([np.nan])
+        if isinstance(self.alphas, Integral):
+            grid = _strongest(estimator, X, y, weight, name) * np.geomspace(1, self.eps, int(self.alphas))
+            return name, grid if name == "alpha" else 1 / grid
         grid = np.asarray([params[name]] if self.alphas is None else self.alphas, dtype=np.float64)
         if grid.ndim != 1 or not grid.size or not (grid >= 0).all():
             raise ValueError("alphas must be one or more non-negative numbers.")
@@ -150,10 +168,12 @@ class StabilitySelection(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
                 yield half
 
     def error_bound(self):
-        """Bound of the expected number of falsely selected features, by Meinshausen and Bühlmann.
+        """Bound of the expected number of falsely selected features.
 
-        It holds where noise features are exchangeable and a guess would do no better; ``n_selected_**2 / ((2 threshold
-        - 1) n_features)``.
+        It is ``n_selected_**2 / ((2 threshold - 1) n_features)``, and holds where noise features are exchangeable and a
+        guess would do no better (Meinshausen and Bühlmann). Without these assumptions it bounds the expected number of
+        selected features that a half selects with no more than the average probability, ``n_selected_ / n_features``
+        (Shah and Samworth).
 
         Returns
         -------
@@ -177,10 +197,40 @@ class StabilitySelection(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
+def _strongest(estimator, X, y, weight, name):
+    """The strength, alpha or 1 / C, below which all rows select a feature that bears the penalty, to 0.1 %."""
+    factor = getattr(estimator, "penalty_factor", None)
+    charged = np.ones(X.shape[1], dtype=bool) if factor is None else np.asarray(factor) > 0
+
+    def selects(strength):
+        value = strength if name == "alpha" else 1 / strength
+        return _selected(estimator, X, y, weight, name, np.array([value]))[charged].any()
+
+    own = estimator.get_params()[name]
+    strength = float(own if name == "alpha" else 1 / own) or 1.0
+    first, step = selects(strength), 2.0
+    low = high = strength
+    while selects(high if first else low) == first:
+        low, high = (high, high * step) if first else (low / step, low)
+        step **= 1.5
+        if not 1e-30 < low / strength <= high / strength < 1e30:
+            few = "every feature" if first else "no feature"
+            raise ValueError(
+                f"{estimator} selects {few} at any {name}: an automatic grid needs a penalty that leaves zeros, and y "
+                "that X says something of; or pass alphas."
+            )
+    while high > 1.001 * low:
+        middle = np.sqrt(low * high)
+        low, high = (middle, high) if selects(middle) else (low, middle)
+    return high
+
+
 def _selected(estimator, X, y, weight, name, grid):
     """(n_features, n_alphas) of bool: which coefficients are not 0."""
     model = clone(estimator)
-    if name == "alpha" and isinstance(model, ElasticNet):  # one Gram matrix, or working set, for all alphas
+    if (
+        name == "alpha" and isinstance(model, ElasticNet) and not model._staged
+    ):  # one Gram matrix, or working set, for all alphas
         model.set_params(alpha=grid[-1])
         check_params(model)
         penalty = FeatureL1L2(X.shape[1], model.l1_ratio, *model._bounds(X.shape[1]))

@@ -1,8 +1,7 @@
-"""Information criteria and degrees of freedom, adaptive penalties, relaxed fits, stability selection."""
+"""Information criteria and degrees of freedom, adaptive penalties, relaxed fits."""
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from fastreg import (
     ElasticNet,
@@ -11,11 +10,7 @@ from fastreg import (
     LassoCV,
     LogisticRegression,
     LogisticRegressionCV,
-    MultiTaskLasso,
     MultiTaskLassoCV,
-    PoissonRegressor,
-    RidgeCV,
-    StabilitySelection,
     glm_path,
 )
 from fastreg.design import Design
@@ -191,68 +186,3 @@ def test_stages_of_nothing_and_of_several_targets():
         Lasso(**kwargs).fit(X, y[:, None])
     with pytest.raises(ValueError, match="relax"):
         Lasso(relax=2.0).fit(X, y)
-
-
-def test_stability_by_hand():
-    """Frequencies are those of refits on the rows of each half."""
-    X, y = data(60, 10)
-    alphas = [0.05, 0.3]
-    selection = StabilitySelection(Lasso(tol=1e-9), alphas=alphas, n_subsamples=6, random_state=3).fit(X, y)
-    rng = np.random.RandomState(3)
-    counts = np.zeros((10, 2))
-    for _ in range(3):
-        order = rng.permutation(60)
-        for half in (order[:30], order[30:]):
-            for k, alpha in enumerate([0.3, 0.05]):
-                counts[:, k] += Lasso(alpha=alpha, tol=1e-9).fit(X[half], y[half]).coef_ != 0
-    np.testing.assert_allclose(selection.stability_path_, counts / 6)
-    assert selection.alphas_.tolist() == [0.3, 0.05]
-    np.testing.assert_array_equal(selection.get_support(), (counts / 6).max(axis=1) >= 0.6)
-    assert selection.transform(X).shape == (60, selection.get_support().sum())
-    again = StabilitySelection(Lasso(tol=1e-9), alphas=alphas, n_subsamples=6, random_state=3, n_jobs=2).fit(X, y)
-    np.testing.assert_array_equal(again.stability_path_, selection.stability_path_)
-
-
-@pytest.mark.parametrize(
-    ("estimator", "strengths"),
-    [
-        (ElasticNet(l1_ratio=0.9), [0.3]),
-        (LogisticRegression(l1_ratio=1.0), [0.02, 0.05]),
-        (PoissonRegressor(l1_ratio=1.0), [0.5]),
-        (MultiTaskLasso(), [0.4]),
-        (LassoCV(cv=3, rule="ebic"), None),
-    ],
-)
-def test_stability_finds_what_is_there(estimator, strengths):
-    """The features in the model come out, the others don't; the bound of errors is below one; sparse = dense."""
-    X, y = data(400, 30)
-    X -= X.mean(axis=0)
-    signal = 2 * X[:, :3] @ [1.0, -1, 1]
-    y = signal + np.random.default_rng(1).standard_normal(400)
-    if isinstance(estimator, LogisticRegression):
-        y = np.where(y > 0, "yes", "no")
-    elif isinstance(estimator, PoissonRegressor):
-        y = np.random.default_rng(1).poisson(np.exp(0.3 * signal)).astype(float)
-    elif isinstance(estimator, MultiTaskLasso):
-        y = np.column_stack([y, -y])
-    kwargs = {"alphas": strengths, "n_subsamples": 20, "threshold": 0.9, "random_state": 0}
-    selection = StabilitySelection(estimator, **kwargs).fit(X, y)
-    np.testing.assert_array_equal(np.flatnonzero(selection.get_support()), [0, 1, 2])
-    assert selection.error_bound() < 3
-    same = StabilitySelection(estimator, **kwargs).fit(sparse.csr_array(X), y)
-    np.testing.assert_allclose(same.stability_path_, selection.stability_path_, atol=0.06)
-
-
-def test_stability_uses_weights_and_says_what_is_wrong():
-    X, y = data(60, 10)
-    v = np.ones(60)
-    v[30:] = 0
-    absent = StabilitySelection(alphas=[0.1], random_state=0, n_subsamples=4).fit(X[:30], y[:30])
-    zero = StabilitySelection(alphas=[0.1], random_state=0, n_subsamples=4).fit(X, y, v)
-    np.testing.assert_array_equal(zero.stability_path_, absent.stability_path_)
-    with pytest.raises(ValueError, match="neither alpha nor C"):
-        StabilitySelection(RidgeCV(), alphas=[0.1]).fit(X, y)
-    with pytest.raises(ValueError, match="a class has 1 sample"):
-        StabilitySelection(LogisticRegression()).fit(X, np.arange(60) == 3)
-    with pytest.raises(ValueError, match="non-negative"):
-        StabilitySelection(alphas=[-1.0]).fit(X, y)
