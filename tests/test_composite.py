@@ -19,15 +19,20 @@ from fastreg.solvers.sweeps import sweep_groups
 
 LABELS = np.array([0, 0, 0, 1, 1, 2, 3, 0, 1, 3, 3, 3])
 FACTOR = np.array([0.0, 0.0, 0.0, 1, 1, 2, 1, 0, 1, 1, 1, 1])  # the same within a group
+LOWER, UPPER = np.where(np.arange(12) % 2, -0.1, -np.inf), np.where(np.arange(12) % 3, 0.2, 0.0)
 MAKE = {
     "mcp": lambda p=12, factor=None: FeatureSeparable(MCP(1.0), p, factor),
     "scad": lambda p=12, factor=None: FeatureSeparable(SCAD(1.0), p, factor),
     "exp": lambda p=12, factor=None: FeatureSeparable(ExpAbs(1.0), p, factor),
     "groups": lambda p=12, factor=None: FeatureGroups(np.resize(LABELS, p), 0.0, factor),
     "sparse groups": lambda p=12, factor=None: FeatureGroups(np.resize(LABELS, p), 0.4, factor),
+    "groups in bounds": lambda p=12, factor=None: FeatureGroups(
+        np.resize(LABELS, p), 0.0, factor, np.resize(LOWER, p), np.resize(UPPER, p)
+    ),
     "slope": lambda p=12, factor=None: FeatureSorted(SLOPE(1.0).weights(p)),
+    "slope not negative": lambda p=12, factor=None: FeatureSorted(SLOPE(1.0).weights(p), np.zeros(p)),
 }
-CONVEX = ("exp", "groups", "sparse groups", "slope")
+CONVEX = ("exp", "groups", "sparse groups", "slope", "groups in bounds", "slope not negative")
 every_loss = pytest.mark.parametrize("name", LOSSES)
 every_penalty = pytest.mark.parametrize("kind", MAKE)
 TIGHT = {"tol": 1e-10, "max_iter": 300}
@@ -38,6 +43,7 @@ def violation(loss, X, y, design, path, k, penalty, offset=0.0):
     s = design.weights
     gradient = loss(X @ path.coefs[k] + path.intercepts[k] + offset, y, s)[1]
     v = -(X.T @ gradient) / design.scale
+    penalty = penalty.scaled(design.scale)
     return penalty.violation(v, path.coefs[k] * design.scale, path.alphas[k]).max(), abs(gradient.sum())
 
 
@@ -51,7 +57,7 @@ def test_optimality(name, kind, extras):
     mixed = extras == "offset and weights"
     weight = rng.integers(0, 3, len(y)).astype(float) if mixed else None
     offset = 0.5 * rng.standard_normal(len(y)) if mixed else None
-    if extras == "factor" and kind == "slope":
+    if extras == "factor" and "slope" in kind:
         pytest.skip("SLOPE has no factors")
     penalty = MAKE[kind](factor=FACTOR if extras == "factor" else None)
     design = Design(X, weight, fit_intercept=extras != "no intercept", standardize=extras == "standardize")
@@ -72,7 +78,8 @@ def test_no_plain_solver_is_better(name, kind):
     X, y = data(name)
     penalty, design = MAKE[kind](), Design(X)
     path = solve_glm(design, loss, y, np.array([0.05]), penalty, **TIGHT)
-    plain = reference.proximal_gradient(loss, X, y, design.weights, penalty, 0.05)
+    steps = 500 if "bounds" in kind else 3000
+    plain = reference.proximal_gradient(loss, X, y, design.weights, penalty, 0.05, steps=steps)
     assert path.primals[0] <= plain + 1e-10
     assert path.primals[0] == pytest.approx(plain, abs=1e-6)
     for steps in (1, 2, 3):
@@ -175,17 +182,24 @@ def test_groups_vanish_whole_and_equal_columns_cluster():
     assert path.coefs[0][0] != 0
 
 
-@pytest.mark.parametrize("kind", ["mcp", "scad", "exp"])
-def test_bounds(kind):
-    X, y = data("logistic")
-    one = MAKE[kind]().penalty
-    lower, upper = np.where(np.arange(12) % 2, -0.1, -np.inf), np.where(np.arange(12) % 3, 0.2, 0.0)
-    penalty = FeatureSeparable(one, 12, None, lower, upper)
-    path = solve_glm(Design(X), Logistic(), y, np.array([0.02]), penalty, **TIGHT)
+@pytest.mark.parametrize("kind", ["mcp", "scad", "exp", "groups", "sparse groups"])
+@pytest.mark.parametrize("name", ["logistic", "squared"])
+@pytest.mark.parametrize("n", [120, 10])
+def test_bounds(kind, name, n):
+    """Few rows too, where groups are swept on the residual."""
+    X, y = data(name, n)
+    lower, upper, alpha = LOWER, UPPER, 0.02
+    if "groups" in kind:
+        penalty = FeatureGroups(LABELS, 0.4 if kind == "sparse groups" else 0.0, None, lower, upper)
+    else:
+        penalty = FeatureSeparable(MAKE[kind]().penalty, 12, None, lower, upper)
+    path = solve_glm(Design(X), LOSSES[name], y, np.array([alpha]), penalty, **TIGHT)
     assert path.converged.all()
-    assert (path.coefs[0] >= lower).all()
-    assert (path.coefs[0] <= upper).all()
-    assert violation(Logistic(), X, y, Design(X), path, 0, penalty)[0] < 1e-5
+    coef = path.coefs[0]
+    assert (coef >= lower).all()
+    assert (coef <= upper).all()
+    assert ((coef == lower) | (coef == upper)).any()
+    assert violation(LOSSES[name], X, y, Design(X), path, 0, penalty)[0] < 1e-5
 
 
 @every_penalty

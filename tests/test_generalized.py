@@ -256,8 +256,7 @@ def test_what_cannot_be_says_so():
     for kwargs, message in (
         ({"penalty": GroupL1(0.1)}, "groups="),
         ({"penalty": GroupL1(0.1), "groups": [0, 1]}, "groups has shape"),
-        ({"penalty": GroupL1(0.1), "groups": 2, "lower": 0}, "leave lower and upper out"),
-        ({"penalty": SLOPE(0.1), "upper": 1.0}, "leave lower and upper out"),
+        ({"penalty": SLOPE(0.1), "upper": 1.0}, "0 or infinite"),
         ({"penalty": SLOPE(0.1), "penalty_factor": [1, 2, 1, 1, 1, 1]}, "penalty_factor"),
         ({"penalty": GroupL1(0.1), "groups": 2, "penalty_factor": [1, 2, 1, 1, 1, 1]}, "same for all features"),
         ({"penalty": MaxNorm(1.0)}, "neurons"),

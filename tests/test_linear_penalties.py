@@ -15,6 +15,7 @@ P = 24
 RNG = np.random.default_rng(0)
 FACTOR = RNG.choice([0.0, 0.5, 1.0, 2.0], P)
 BOUNDS = {"lower": RNG.choice([-np.inf, -0.4, 0.0], P), "upper": RNG.choice([np.inf, 0.3, 0.0], P)}
+SIGNS = np.where(np.arange(P) % 3, -np.inf, 0.0), np.where(np.arange(P) % 4, np.inf, 0.0)
 LABELS = RNG.permutation(np.repeat(np.arange(7), [1, 2, 3, 4, 4, 4, 6]))
 PER_GROUP = np.array([1.0, 0.0, 2.0, 1.0, 0.5, 1.0, 1.0])[LABELS]
 SEPARABLE = {
@@ -27,7 +28,11 @@ BLOCKS = {
     "groups with factors": FeatureGroups(LABELS, 0.0, PER_GROUP),
     "sparse groups": FeatureGroups(LABELS, 0.3, PER_GROUP),
     "lasso as groups": FeatureGroups(LABELS, 1.0),
+    "groups with bounds": FeatureGroups(LABELS, 0.0, PER_GROUP, **BOUNDS),
+    "sparse groups with bounds": FeatureGroups(LABELS, 0.3, PER_GROUP, **BOUNDS),
+    "groups not negative": FeatureGroups(LABELS, 0.0, None, np.zeros(P)),
     "sorted": FeatureSorted(SLOPE(1.0, 0.3).weights(P)),
+    "sorted with signs": FeatureSorted(SLOPE(1.0, 0.3).weights(P), *SIGNS),
 }
 EVERY = SEPARABLE | BLOCKS
 every = pytest.mark.parametrize("name", EVERY)
@@ -80,7 +85,8 @@ def test_violation_is_0_where_a_prox_step_stays(name):
         np.testing.assert_allclose(penalty.violation(z - w, w, alpha), 0, atol=1e-12)
         v = rng.standard_normal(P)
         moved = np.abs(penalty.prox(w + 1e-3 * v, 1e-3, alpha) - w)
-        assert (penalty.violation(v, w, alpha)[moved > 1e-12] > 0).all()
+        wrong = penalty.violation(v, w, alpha)[moved > 1e-12] > 0
+        assert wrong.all() or (wrong.any() and "sorted" in name)  # which ones, depends on the step's length
 
 
 @every
@@ -92,7 +98,7 @@ def test_alpha_max_is_where_zeros_begin(name):
         assert penalty.violation(v, zero, top * (1 + 1e-9))[charged].max() <= 1e-12
         assert penalty.violation(v, zero, top * (1 - 1e-6))[charged].max() > 0
         enters = penalty.entering(v, zero, 0.9 * top) > 0.9 * top
-        assert (enters | ~charged | (penalty.violation(v, zero, 0.9 * top) == 0)).all() or name == "sorted"
+        assert (enters | ~charged | (penalty.violation(v, zero, 0.9 * top) == 0)).all() or "sorted" in name
         assert enters[charged].any()
 
 
@@ -106,27 +112,36 @@ def test_a_part_is_the_whole_with_zeros(name):
     w[cols] = np.clip(np.random.default_rng(4).standard_normal(len(cols)), penalty.lower[cols], penalty.upper[cols])
     assert part.value(w[cols], alpha) == pytest.approx(penalty.value(w, alpha))
     v = np.random.default_rng(5).standard_normal(P)
-    if name != "sorted":
+    if "sorted" not in name:
         np.testing.assert_allclose(part.violation(v[cols], w[cols], alpha), penalty.violation(v, w, alpha)[cols])
     for column in cols:
         assert set(penalty.whole(np.array([column]))) <= set(cols)
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_dual_charge_is_feasible(name):
-    """At the scale returned v is in the dual ball: <scale v, w> is at most the penalty of any w."""
+def test_dual_charge_is_the_conjugate(name):
+    """At the scale returned <scale v, w> exceeds the penalty of no w by more than the charge, and of some w by that."""
     penalty, alpha = EVERY[name], 0.3
     free = penalty.factor == 0
     for v, rng in points(5):
         v = np.where(free, 0.0, v)
         scale, charge, extra = penalty.dual_charge(v, np.zeros(P), alpha, np.zeros(P))
-        assert charge == extra == 0
+        assert extra == 0
+        assert charge == 0 or "with bounds" in name
         assert 0 < scale <= 1
-        for w in (*rng.standard_normal((20, P)), *(penalty.prox(t * v, 1.0, alpha) for t in (0.5, 1.0, 5.0))):
-            assert scale * v @ w <= penalty.value(w, alpha) * (1 + 1e-9) + 1e-12
-        if scale < 1:
-            touching = penalty.prox(scale * v * (1 + 1e-6), 1.0, alpha)
-            assert touching.any()
+
+        def excess(w, u):
+            return u @ w - penalty.value(w, alpha)
+
+        ray = [penalty.prox(t * scale * v, t, alpha) for t in (0.5, 1.0, 5.0, 1e9)]
+        for w in (*rng.standard_normal((20, P)), *ray):
+            w = np.clip(w, penalty.lower, penalty.upper)
+            assert excess(w, scale * v) <= charge + 1e-9 * penalty.value(w, alpha) + 1e-12
+        if scale == 1:
+            assert excess(ray[-1], v) == pytest.approx(charge, abs=1e-6)
+        else:
+            far = 1e9 * scale * (1 + 1e-6) * v
+            assert np.abs(penalty.prox(far, 1e9, alpha)).max() > 10
 
 
 def test_sorted_prox_makes_clusters_and_keeps_order():

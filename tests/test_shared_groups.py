@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastreg import SLOPE, GeneralizedLinearClassifier, GeneralizedLinearRegressor, GroupL1
 from fastreg.penalties.groups import FeatureGroups
-from fastreg.solvers import multinomial_groups
+from fastreg.solvers import GroupedMultinomial
 
 TIGHT = {"tol": 1e-10, "max_iter": 300}
 P, K = 12, 4
@@ -123,7 +123,7 @@ def test_steps_on_the_bound_end_at_the_same_point(monkeypatch):
     """What is taken where coefficients are too many for Newton's steps."""
     X, y = classes()
     newton = classifier().fit(X, y)
-    monkeypatch.setattr(multinomial_groups, "fits", lambda state: False)
+    monkeypatch.setattr(GroupedMultinomial, "fits", lambda state: False)
     bound = classifier(tol=1e-8, max_iter=5000).fit(X, y)
     assert bound.n_iter_ > newton.n_iter_
     same(bound, newton, 1e-3)

@@ -34,7 +34,7 @@ PARAMETERS = """penalty : penalty, str or None, default='l1'
     penalty_factor : array-like of shape (n_features,), default=None
         Per-feature multiplier of alpha, the same within a group; 0 leaves a feature unpenalised. Not for SLOPE.
     lower, upper : float or array-like of shape (n_features,), default=None
-        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X. Not for groups and SLOPE.
+        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X. Under SLOPE signs only: 0 or infinite.
     {glm_tol}
     {newton_steps}
     {warm_start}"""
@@ -253,6 +253,8 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         alpha, groups = self._features(p, True)
         if len(groups.weight) < p or groups.each.any():
             raise ValueError("For several targets a group is a feature: leave groups and the penalty's l1_ratio out.")
+        if groups.bounded:
+            raise ValueError("lower and upper are for one target; fit each by itself.")
         return alpha, groups.factor
 
     def _shares(self, loss):

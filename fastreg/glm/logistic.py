@@ -69,9 +69,8 @@ class LogisticRegression(Staged, LinearClassifier, SparseCoefMixin, BaseEstimato
     sparse_coef_ : sparse CSR of the same shape
     intercept_ : ndarray of shape (1,) or (n_classes,)
     dual_gap_ : float
-        In units of the objective above, recomputed once at the end from fresh predictions. For more than two classes
-        and features (or a fit) without penalty it is an estimate: the decrease that steps on single coefficients
-        could make.
+        The optimum is at most so much below the objective above, in its units; made once at the end from fresh
+        predictions.
     n_iter_ : ndarray of shape (1,)
     {converged}
     {fitted}

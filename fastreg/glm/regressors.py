@@ -35,8 +35,8 @@ ATTRIBUTES = """coef_ : ndarray of shape (n_features,)
     sparse_coef_ : sparse CSR of shape (1, n_features)
     intercept_ : float
     dual_gap_ : float
-        The optimum is at most so much below the objective reached (in its units; where the loss is not convex, or too
-        many features are unpenalised: an estimate, the decrease that steps on single coefficients could make).
+        The optimum is at most so much below the objective reached (in its units; where the loss is not convex an
+        estimate: the decrease that steps on single coefficients could make).
     n_iter_ : int
         Newton steps.
     {converged}

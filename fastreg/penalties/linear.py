@@ -87,27 +87,24 @@ def _separable(penalty, p, factor, lower, upper, groups):
     return alpha, FeatureSeparable(type(penalty)(1.0, *rest), p, factor, lower, upper)
 
 
-def _unbounded(penalty, lower, upper):
-    if lower is not None or upper is not None:
-        raise ValueError(f"{penalty!r} has no bounds, as its coefficients hang together; leave lower and upper out.")
-
-
 def _groups(penalty, p, factor, lower, upper, groups):
-    _unbounded(penalty, lower, upper)
     if groups is None:
         raise ValueError(f"{penalty!r} needs groups=: a label for each feature, or the size of groups of neighbours.")
     if factor is not None:
         order = np.argsort(groups, kind="stable")
         if (np.diff(groups[order]) == 0)[np.diff(factor[order]) != 0].any():
             raise ValueError("penalty_factor must be the same for all features of a group.")
-    return penalty.args[0], FeatureGroups(groups, penalty.args[2], factor)
+    return penalty.args[0], FeatureGroups(groups, penalty.args[2], factor, lower, upper)
 
 
 def _slope(penalty, p, factor, lower, upper, groups):
-    _unbounded(penalty, lower, upper)
+    if any(bound is not None and (np.isfinite(bound) & (bound != 0)).any() for bound in (lower, upper)):
+        raise ValueError(
+            "Under SLOPE lower and upper say signs: each is 0 or infinite. For other bounds take L1, MCP or GroupL1."
+        )
     if factor is not None and (factor != 1).any():
         raise ValueError("SLOPE has no penalty_factor: what it charges goes by the order of the coefficients.")
-    return penalty.args[0], penalty.features(p)
+    return penalty.args[0], penalty.features(p, lower, upper)
 
 
 _MAKERS = {L1L2: _l1l2, Bounds: _bounds, Separable: _separable, GroupL1: _groups, SLOPE: _slope}

@@ -92,18 +92,20 @@ class SLOPE:
         z = ndtri(1 - np.arange(1, p + 1) * self.args[1] / (2 * p))
         return z / z[0]
 
-    def features(self, p):
+    def features(self, p, lower=None, upper=None):
         """What solvers see, of strength 1.
 
         Parameters
         ----------
         p : int
+        lower, upper : ndarray of shape (p,), optional
+            0 or infinite.
 
         Returns
         -------
         FeatureSorted
         """
-        return FeatureSorted(self.weights(p))
+        return FeatureSorted(self.weights(p), lower, upper)
 
     def scaled(self, factor):
         """The penalty times a number.
@@ -168,15 +170,21 @@ class FeatureSorted(CoupledPenalty):
     ----------
     weights : ndarray of shape (p,)
         Non-increasing, not negative.
+    lower, upper : ndarray of shape (p,), optional
+        Signs of the coefficients: 0 or infinite.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights, lower=None, upper=None):
         self.weights = weights
-        self._charge(np.ones(len(weights)))
+        self._charge(np.ones(len(weights)), lower, upper)
+
+    def scaled(self, scale):
+        """The same penalty for coefficients multiplied by ``scale``: no part of it has units."""
+        return self
 
     def take(self, cols):
         """The penalty of some columns, where the others are 0."""
-        return FeatureSorted(self.weights[: len(cols)])
+        return FeatureSorted(self.weights[: len(cols)], *self.limits(cols))
 
     def value(self, coef, alpha):
         """Penalty of ``coef`` (p,)."""
@@ -185,7 +193,7 @@ class FeatureSorted(CoupledPenalty):
 
     def prox(self, z, step, alpha):
         """Minimiser of ``||w - z||^2 / 2 + step * penalty(w)``; step a number."""
-        return prox_sorted(z, step * alpha * self.weights)
+        return prox_sorted(self.open(z), step * alpha * self.weights)
 
     def whole(self, cols):
         """All columns that come and go with these."""
@@ -193,7 +201,7 @@ class FeatureSorted(CoupledPenalty):
 
     def entering(self, v, coef, alpha):
         """More than alpha where a column joins the support, the others staying as they are."""
-        zero = np.flatnonzero(coef == 0)
+        zero, v = np.flatnonzero(coef == 0), self.open(v)
         moved = np.abs(prox_sorted(v[zero], alpha * self.weights[self.p - len(zero):]))
         out = np.zeros(self.p)
         out[zero] = np.where(moved > 0, alpha + np.abs(v[zero]), 0.0)
@@ -201,7 +209,7 @@ class FeatureSorted(CoupledPenalty):
 
     def alpha_max(self, v):
         """The dual norm: smallest alpha at which 0 is optimal."""
-        return float((np.cumsum(np.sort(np.abs(v))[::-1]) / np.cumsum(self.weights)).max(initial=0.0))
+        return float((np.cumsum(np.sort(np.abs(self.open(v)))[::-1]) / np.cumsum(self.weights)).max(initial=0.0))
 
     def violation(self, v, coef, alpha):
         """How far a prox step along v leads from ``coef``: 0 at an optimum."""

@@ -19,6 +19,7 @@ from .sweeps import own_grams, sweep_groups
 CLOSE = 0.3  # gap of a model, as a share of what is asked of the step
 MEMORY = 5  # sweeps between extrapolations
 PATIENCE = 400  # extrapolations after which Newton steps are tried
+ROUNDING = 1e-15  # share of a bound
 CHUNK = 1 << 16  # elements of X copied at a time
 
 
@@ -29,9 +30,10 @@ def gap(w, g, rr, slack, norms, penalty, alpha, H):
     """
     yr = rr + dot(w, g)
     rounding = 1e-9 * H * np.sqrt(np.maximum(norms, 0) * slack)
-    top, _, extra = penalty.dual_charge(H * g, w, alpha, rounding)
-    scale = min(max(yr / rr, 0.0), top) if rr > 0 else top
-    return H * (0.5 * rr - scale * yr + 0.5 * scale * scale * rr) + penalty.value(w, alpha) + extra
+    top, charge, extra = penalty.dual_charge(H * g, w, alpha, rounding)
+    # at what finite bounds charge the scale is a given
+    scale = min(max(yr / rr, 0.0), top) if rr > 0 and charge == 0 else top
+    return H * (0.5 * rr - scale * yr + 0.5 * scale * scale * rr) + penalty.value(w, alpha) + charge + extra
 
 
 class Spectra:
@@ -180,5 +182,11 @@ def extrapolate(trace, penalty, alpha, H):
         return None
     c /= c.sum()
     w, r = np.einsum("i,im->m", c, W[1:]), np.einsum("i,in->n", c, R[1:])
+    if penalty.bounded:
+        low, high = penalty.lower * (1 - ROUNDING), penalty.upper * (1 - ROUNDING)
+        inside = np.where(w <= low, penalty.lower, np.where(w >= high, penalty.upper, w))
+        if (np.abs(inside - w) > 4 * ROUNDING * np.abs(w)).any():
+            return None
+        w = inside
     lower = 0.5 * H * dot(R[-1] - r, R[-1] + r) + penalty.value(W[-1], alpha) - penalty.value(w, alpha)
     return (w, r) if lower > 0 else None

@@ -15,7 +15,8 @@ from fastreg._simd.dispatch import dot
 
 from ..losses import Logistic, Softmax
 from ..penalties.features import dual_charge
-from .multinomial_newton import fits, joint_step, minimum
+from .multinomial_dual import dual_point
+from .multinomial_newton import few, joint_step, minimum
 from .prox_newton import FAR, NEAR, ProxNewton
 from .working_set import SURE, TALL
 
@@ -51,8 +52,7 @@ class Multinomial:
             part.predictor.b = float(b)
         self.null = self.loss(np.tile(start, (design.n, 1)), y, self.s)[0]
         self.last = None
-        self.feasible = not ((penalty.factor == 0) & (design.sq_norms > 0)).any()
-        self.refresh()
+        self.refresh(1.0)
 
     def alpha_max(self):
         """Smallest alpha at which all penalised coefficients are 0."""
@@ -76,7 +76,7 @@ class Multinomial:
     def raw(self):
         return np.array([part.predictor.linear + part.predictor.b for part in self.parts])
 
-    def refresh(self, fresh=False):
+    def refresh(self, alpha, fresh=False):
         """Loss, the dual point and its correlations: one pass over X; fresh: predictions anew."""
         design = self.design
         if fresh:
@@ -85,38 +85,40 @@ class Multinomial:
                 part.predictor.linear = design.xw(part.coef[used], used)
         raw = np.ascontiguousarray(self.raw().T)
         self.value, gradient, _ = self.loss(raw, self.y, self.s)
-        u = -gradient
-        if design.fit_intercept:
-            p = self.loss.predict(raw)
-            sp = self.s[:, None] * p
-            for _ in range(2):
-                A = np.diag(sp.sum(axis=0)) - np.einsum("ik,il->kl", sp, p)
-                c = np.linalg.lstsq(A, u.sum(axis=0), rcond=1e-12)[0]
-                u = u - sp * (c - np.einsum("ik,k->i", p, c)[:, None])
-        self.u = np.ascontiguousarray(u.T)
+        p = np.ascontiguousarray(self.loss.predict(raw).T)
+        free = np.flatnonzero((alpha * self.penalty.factor == 0) & (design.sq_norms > 0))
+        sets = [free] * self.K
+        if not few(sets, design.n) and not fresh:
+            sets = [free[:0]] * self.K  # too dear on the way; until then the loss itself is the bound
+        elif self.penalty.bounded and len(free):
+            sets = [part.loose(free, -g) for part, g in zip(self.parts, np.ascontiguousarray(gradient.T), strict=True)]
+        self.u = dual_point(design, self.y, p, sets)
         V = design.storage.dots(self.u, design.mean) * design.mult
         V[:, design.sq_norms == 0] = 0
         for part, v in zip(self.parts, V, strict=True):
             part.v, part.exact_v = v, False
 
+    def rounding(self, theta, alpha):
+        """What may be left of correlations (p,) with a dual point, theta (n, K) over the weights of rows."""
+        size = np.sqrt(self.design.sq_norms * float(np.einsum("ik,ik,i->", theta, theta, self.s[self.s > 0])))
+        return size * np.where(alpha * self.penalty.l1_ratio * self.penalty.factor > 0, 1e-15, 1e-9)
+
     def gap(self, alpha):
-        """(gap, primal); with unpenalised columns the gap is an estimate."""
-        penalty, design = self.penalty, self.design
+        """(gap, primal)."""
+        penalty = self.penalty
         primal = self.value + sum(penalty.value(part.coef, alpha) for part in self.parts)
-        if not self.feasible or alpha == 0:
-            size = 0.25 * design.sq_norms + alpha * (1 - penalty.l1_ratio) * penalty.factor
-            wrong = np.array([penalty.violation(part.v, part.coef, alpha) for part in self.parts])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                return float(np.where(wrong > 0, wrong**2 / (2 * size), 0).sum()), primal
         some = self.s > 0
         theta = (self.u[:, some] / self.s[some]).T
-        rounding = np.sqrt(design.sq_norms) * 1e-15
+        rounding = self.rounding(theta, alpha)
         scale = min(dual_charge(part.v, part.coef, penalty, alpha, rounding)[0] for part in self.parts)
-        charge = sum(dual_charge(scale * part.v, part.coef, penalty, alpha, rounding)[1] for part in self.parts)
-        dual = -dot(self.s[some], self.loss.conjugate(-scale * theta, self.y[some])) - charge
-        if not np.isfinite(dual):
-            dual = 0.0
-        return max(primal - dual, 0.0), primal
+        charges = [dual_charge(scale * part.v, part.coef, penalty, alpha, rounding) for part in self.parts]
+        dual = -dot(self.s[some], self.loss.conjugate(-scale * theta, self.y[some])) - sum(c[1] for c in charges)
+        # nothing is below 0
+        return max(primal - (dual if dual > 0 else 0.0), 0.0) + sum(c[2] for c in charges), primal
+
+    def fits(self):
+        """Whether all classes' sets of columns are few enough to move at once."""
+        return few([part.block.cols for part in self.parts], self.design.n)
 
     def minimum(self, joined, G, c, old, slack, alpha, goal):
         """What a step on all classes leads to: see multinomial_newton.py."""
@@ -147,10 +149,8 @@ class Multinomial:
             for part in self.parts:
                 part.predictor.b -= mean
         penalty, K = self.penalty, self.K
-        if penalty.bounded:
-            return
         coef = self.coef
-        some = np.flatnonzero(coef.any(axis=0))
+        some = np.flatnonzero(coef.any(axis=0) & np.isinf(penalty.lower) & np.isinf(penalty.upper))
         W = coef[:, some]
         if alpha == 0 or penalty.l1_ratio == 0:
             c = W.mean(axis=0)
@@ -185,7 +185,7 @@ class Multinomial:
                 part._prune(last * penalty.l1_ratio, 0)
                 part._admit(SURE * last * penalty.l1_ratio)
             self.round(last, 1e-3 * self.null, True, NEAR)
-            self.refresh()
+            self.refresh(last)
             rounds += 1
         for part in self.parts:
             if l1 > 0:
@@ -193,24 +193,31 @@ class Multinomial:
                 part._admit(max(2 * l1 - last * penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
             else:
                 part._join(np.flatnonzero(design.sq_norms > 0))
+        if alpha == 0:  # nothing is charged on any column
+            self.refresh(alpha)
         gap, primal = self.gap(alpha)
-        fresh = False
+        fresh, promise = False, np.inf
         while (gap > target or not fresh) and rounds < max_iter and idle < 5:
-            promise, joined = 0.0, 0
+            joined = 0
             if gap > target:
-                goal = max(0.1 * gap, 0.3 * target)
-                far = gap > FAR * self.null
-                if (far and l1 > 0) or not fits(self):  # ridge: no columns are to be found
+                # without a dual point nearby the gap says nothing of the distance, but steps do
+                near = min(gap, promise)
+                goal = max(0.1 * near, 0.3 * target)
+                far = near > FAR * self.null
+                if (far and l1 > 0) or not self.fits():  # ridge: no columns are to be found
                     promise = self.round(alpha, 0.1 * goal, far, NEAR)
                     rounds += 1
                 else:
                     for _ in range(max_iter - rounds):
                         promise = joint_step(self, alpha, 0.1 * goal)
+                        self._shift(alpha)
                         rounds += 1
                         if promise <= goal:
                             break
+            else:
+                promise = 0.0
             fresh = gap <= target or promise <= target
-            self.refresh(fresh)
+            self.refresh(alpha, fresh)
             before = gap
             gap, primal = self.gap(alpha)
             if l1 > 0 and gap > target:

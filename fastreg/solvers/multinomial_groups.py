@@ -14,7 +14,7 @@ from fastreg._simd.dispatch import dot
 from ..penalties.features import FeatureL1L2
 from .composite_model import MINIMISERS, Model
 from .multinomial import Multinomial
-from .multinomial_newton import fits, joint_step
+from .multinomial_newton import joint_step
 from .multitask_newton import solve_blocks
 from .working_set import FIRST, SURE, TALL
 
@@ -35,7 +35,8 @@ class GroupedMultinomial(Multinomial):
 
     def __init__(self, design, y, n_classes, penalty, coef=None):
         self.groups, self.across = penalty, penalty.across(n_classes)
-        super().__init__(design, y, n_classes, FeatureL1L2(design.p, 1.0, penalty.factor), coef)
+        each = FeatureL1L2(design.p, 1.0, penalty.factor, *penalty.limits())
+        super().__init__(design, y, n_classes, each, coef)
         self._join(self._used())
 
     @property
@@ -69,18 +70,14 @@ class GroupedMultinomial(Multinomial):
         return self._join(found[np.argsort(-score[found], kind="stable")[: FIRST + len(used)]])
 
     def gap(self, alpha):
-        """(gap, primal); with unpenalised columns the gap is an estimate."""
+        """(gap, primal)."""
         coef, v, across = self.coef.ravel(), self.v, self.across
         primal = self.value + across.value(coef, alpha)
-        if not self.feasible or alpha == 0:
-            wrong = across.violation(v, coef, alpha)[: self.design.p]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                return float(np.where(wrong > 0, wrong**2 / (0.5 * self.design.sq_norms), 0).sum()), primal
         some = self.s > 0
         theta = (self.u[:, some] / self.s[some]).T
-        scale = across.dual_charge(v, coef, alpha, np.zeros(len(v)))[0]
-        dual = -dot(self.s[some], self.loss.conjugate(-scale * theta, self.y[some]))
-        return max(primal - (dual if np.isfinite(dual) else 0.0), 0.0), primal
+        scale, charge, extra = across.dual_charge(v, coef, alpha, np.tile(self.rounding(theta, alpha), self.K))
+        dual = -dot(self.s[some], self.loss.conjugate(-scale * theta, self.y[some])) - charge
+        return max(primal - (dual if dual > 0 else 0.0), 0.0) + extra, primal
 
     def minimum(self, joined, G, c, old, slack, alpha, goal):
         """What a step on all classes leads to: see multinomial_newton.py."""
@@ -118,7 +115,7 @@ class GroupedMultinomial(Multinomial):
 
     def _step(self, alpha, goal):
         single = len(self.groups.weight) == self.design.p and not self.groups.each.any()
-        if single and not fits(self):
+        if single and not self.groups.bounded and not self.fits():
             return self._bounded_step(alpha, goal)
         return joint_step(self, alpha, goal)
 
@@ -131,9 +128,11 @@ class GroupedMultinomial(Multinomial):
             last *= pace
             self._choose(SURE * last)
             self._step(last, 1e-3 * self.null)
-            self.refresh()
+            self.refresh(last)
             rounds += 1
         self._choose(max(2 * alpha - last, alpha if last < SURE * alpha else SURE * alpha))
+        if alpha == 0:  # nothing is charged on any column
+            self.refresh(alpha)
         gap, primal = self.gap(alpha)
         fresh = False
         while (gap > target or not fresh) and rounds < max_iter and idle < 5:
@@ -142,7 +141,7 @@ class GroupedMultinomial(Multinomial):
                 promise = self._step(alpha, 0.1 * max(0.1 * gap, 0.3 * target))
                 rounds += 1
             fresh = gap <= target or promise <= target
-            self.refresh(fresh)
+            self.refresh(alpha, fresh)
             before = gap
             gap, primal = self.gap(alpha)
             joined = self._choose(alpha * (1 + 1e-12)) if gap > target else 0

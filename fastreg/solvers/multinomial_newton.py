@@ -9,45 +9,67 @@ line search follows. One class's intercept stays where it is: a shift of all cha
 import numpy as np
 
 from fastreg._simd.dispatch import dot
+from fastreg._threads import serial_blas
 
 from ..design import Design
 from ..penalties.features import FeatureL1L2
 from .gram import GramProblem, run_paths
 from .prox_newton import ARMIJO
+from .semidefinite import solver_of
 
 COEFFICIENTS = 2000  # in a model, at most
 ELEMENTS = 1 << 24  # of the columns p_k X̃_k, at most
+RIDGE = 1e-11  # of a column's curvature: no step along what the loss doesn't see, where nothing is charged on it either
 
 
-def fits(state):
-    """Whether all classes' sets of columns together are few enough."""
-    m = sum(len(part.block.cols) for part in state.parts) + state.K
-    return m <= COEFFICIENTS and m * state.design.n <= ELEMENTS
+def few(sets, n):
+    """Whether all classes' sets of columns together are few enough for a model."""
+    m = sum(len(cols) for cols in sets) + len(sets)
+    return m <= COEFFICIENTS and m * n <= ELEMENTS
 
 
-def _model(state, p, U):
-    """Curvature and descent (M, M), (M,) of the coefficients in the classes' sets, then of the free intercepts."""
-    design, K = state.design, state.K
-    sets = [part.block.cols for part in state.parts]
+def curvature(design, p, sets):
+    """(starts, G) of the coefficients in the classes' sets, then of the free intercepts, at probabilities p (K, n).
+
+    A class's part begins at its start.
+    """
+    K, s = len(sets), design.weights
     starts = np.concatenate([[0], np.cumsum([len(cols) for cols in sets])])
     m, free = starts[-1], K - 1 if design.fit_intercept else 0
     columns = np.empty((design.n, m + free), order="F")
-    G, q = np.zeros((m + free, m + free)), np.empty(m + free)
+    G = np.zeros((m + free, m + free))
     for k, cols in enumerate(sets):
         own = slice(starts[k], starts[k + 1])
-        weight = state.s * p[k]
+        weight = s * p[k]
         columns[:, own] = design.take(cols) * p[k][:, None]
-        q[own] = design.xt(U[k], cols)
         if len(cols):
             G[own, own], cross = design.reweighted(weight, cols)
         if free and k:  # the first class's intercept is the one that stays
             at = m + k - 1
-            columns[:, at], q[at], G[at, at] = p[k], U[k].sum(), weight.sum()
+            columns[:, at], G[at, at] = p[k], weight.sum()
             if len(cols):
                 G[own, at] = G[at, own] = cross
     if m + free:
-        G -= Design(columns, state.s, fit_intercept=False).gram()
-    return sets, starts, np.ascontiguousarray(G), q
+        G -= Design(columns, s, fit_intercept=False).gram()
+    return starts, np.ascontiguousarray(G)
+
+
+def correlations(design, U, sets):
+    """Of the same coefficients with U (K, n)."""
+    parts = [design.xt(u, cols) if len(cols) else np.zeros(0) for u, cols in zip(U, sets, strict=True)]
+    return np.concatenate([*parts, U[1:].sum(axis=1)] if design.fit_intercept else parts)
+
+
+def moved(design, sets, move):
+    """(X̃w (K, n), shifts (K,)) of a move of the same coefficients."""
+    starts = np.concatenate([[0], np.cumsum([len(cols) for cols in sets])])
+    linear, shift = np.zeros((len(sets), design.n)), np.zeros(len(sets))
+    for k, cols in enumerate(sets):
+        if len(cols):
+            linear[k] = design.xw(move[starts[k] : starts[k + 1]], cols)
+    if design.fit_intercept:
+        shift[1:] = move[starts[-1] :]
+    return linear, shift
 
 
 def minimum(penalty, joined, G, c, old, slack, alpha, goal):
@@ -61,6 +83,10 @@ def minimum(penalty, joined, G, c, old, slack, alpha, goal):
         np.concatenate([penalty.lower[joined], rest - np.inf]),
         np.concatenate([penalty.upper[joined], rest + np.inf]),
     )
+    if (alpha == 0 or penalty.l1_ratio == 0) and not penalty.bounded:  # no kinks: a linear system
+        l2 = alpha * (1 - penalty.l1_ratio) * sub.factor
+        with serial_blas(np.inf, size):
+            return sub, old + solver_of(G + np.diag(l2))(c - l2 * old)
     product = np.einsum("ij,j->i", G, old)
     yy = max(dot(old, product) + 2 * dot(old, c) + slack, 1e-300)
     problem = GramProblem(size).bind(G, product + c, yy, sub, old)
@@ -69,28 +95,23 @@ def minimum(penalty, joined, G, c, old, slack, alpha, goal):
 
 def joint_step(state, alpha, goal):
     """One step, its model solved to within ``goal``; the decrease that it promised."""
-    design, parts, K = state.design, state.parts, state.K
+    design, parts = state.design, state.parts
     raw = state.raw()
     value, gradient, _ = state.loss(np.ascontiguousarray(raw.T), state.y, state.s)
     p = np.ascontiguousarray(state.loss.predict(raw.T).T)
-    sets, starts, G, c = _model(state, p, np.ascontiguousarray(-gradient.T))
+    sets = [part.block.cols for part in parts]
+    starts, G = curvature(design, p, sets)
+    c = correlations(design, np.ascontiguousarray(-gradient.T), sets)
     m, size = starts[-1], len(c)
     if not size:
         return 0.0
     old = np.concatenate([*(part.coef[cols] for part, cols in zip(parts, sets, strict=True)), np.zeros(size - m)])
+    G[np.diag_indices_from(G)] *= 1 + RIDGE
     # the square of the model's residual: of e_y - p under the curvature's inverse, for the rows
     truth = np.maximum(p[state.y.astype(np.intp), np.arange(design.n)], 1e-12)
     sub, new = state.minimum(np.concatenate(sets), G, c, old, dot(state.s, 1 / truth - 1), alpha, goal)
     move = new - old
-    shift = np.zeros(K)
-    if design.fit_intercept:
-        shift[1:] = move[m:]
-    linear = np.array(
-        [
-            design.xw(move[starts[k] : starts[k + 1]], cols) if len(cols) else np.zeros(design.n)
-            for k, cols in enumerate(sets)
-        ]
-    )
+    linear, shift = moved(design, sets, move)
     before = sub.value(old, alpha)
     slope = sub.value(new, alpha) - before - dot(c, move)
     start, rounding = value + before, 1e-14 * (abs(value) + before)

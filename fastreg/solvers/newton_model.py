@@ -12,6 +12,7 @@ from fastreg._simd.dispatch import dot
 
 from .coordinate import column_sums, residual_descent
 from .gram import GramProblem, run_paths
+from .semidefinite import conjugate_gradients
 from .working_set import FIRST, GRAM_COLUMNS, SHORT, Block
 
 SAMPLE = 30  # rows a column of the sample that first models are made of
@@ -233,23 +234,13 @@ class WideBlock(NewtonBlock):
         U = float(u.sum()) / H if design.fit_intercept else 0.0
         mean = design.xt(h - H * design.weights, self.cols) / H if design.fit_intercept else np.zeros(len(coef))
         l2 = alpha * (1 - self.sub.l1_ratio) * self.sub.factor
-        diagonal = np.maximum(H * design.sq_norms[self.cols] + l2, 1e-300)
-        r = c - H * U * mean - l2 * coef
-        move = np.zeros(len(coef))
-        z = r / diagonal
-        d, rz = z, dot(r, z)
-        for _ in range(CONJUGATE):
-            if rz <= 0.1 * goal:
-                break
+
+        def product(d):
             fit = design.xw(d, self.cols)
-            shift = dot(mean, d)
-            v = h * (fit - shift)
             # (X̃ - 1 mean')'v, v of sum 0 but for rounding
-            product = design.xt(v, self.cols) + l2 * d
-            t = rz / dot(d, product)
-            move += t * d
-            r = r - t * product
-            z = r / diagonal
-            rz, before = dot(r, z), rz
-            d = z + (rz / before) * d
+            return design.xt(h * (fit - dot(mean, d)), self.cols) + l2 * d
+
+        r = c - H * U * mean - l2 * coef
+        diagonal = H * design.sq_norms[self.cols] + l2
+        move = conjugate_gradients(product, r, diagonal, 0.1 * goal, CONJUGATE)
         return coef + move, U - dot(mean, move)

@@ -7,8 +7,11 @@ looked at in between shortlist.py's.
 
 The certificate is the duality gap at ``u = -g``, made feasible: a Newton correction ``u - h∘(X̃_F c + c_0)`` gives it
 sum 0 and no correlation with the columns that nothing is charged on, without leaving the conjugate's domain; a scale
-does the rest. Losses without a conjugate get the decrease that steps on single coordinates could still make.
+does the rest. Where these columns are too many for a Gram matrix that is made near the end only, by conjugate
+gradients. Losses without a conjugate get the decrease that steps on single coordinates could still make.
 """
+
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +19,7 @@ from fastreg._simd.dispatch import dot
 
 from ..penalties.features import felt
 from .newton_model import NewtonBlock, Predictor, SparseNewtonBlock, WideBlock
+from .semidefinite import conjugate_gradients
 from .shortlist import Shortlisting
 from .small_newton import SmallNewton
 from .working_set import SURE, TALL
@@ -26,12 +30,17 @@ WIDE = 1500  # columns from which a ridge penalty's Newton steps are solved by c
 SMALL = 64  # columns that are all worked on from the start
 ELEMENTS = 1 << 18  # of X, up to which they are copied for steps in one compiled loop
 GOAL = 0.3  # of the gap asked for, that the last step on a set may promise
+CLOSE, STEPS = 1e-13, 500  # of conjugate gradients: share of the correlations where they end, and how many at most
 ARMIJO = 1e-2  # share of the predicted decrease that a step must make
 
 
 def is_small(design):
     """Whether steps are made in one compiled loop, where the penalty lets them."""
     return design.p <= SMALL and design.n * design.p <= ELEMENTS
+
+
+def _least(G, b):
+    return np.linalg.lstsq(G, b, rcond=1e-12)[0]
 
 
 class ProxNewton(Shortlisting):
@@ -123,8 +132,8 @@ class ProxNewton(Shortlisting):
         h = self.penalty.factor * alpha
         free = np.flatnonzero((h == 0) & self.inside)
         if self.penalty.bounded and len(free):
-            free = self._loose(free, u)
-        self.feasible = self.dual and len(free) <= WIDE
+            free = self.loose(free, u)
+        self.feasible = self.dual and (len(free) <= WIDE or self.fresh)
         if not self.feasible:
             free = free[:0]
         if len(free) or design.fit_intercept:
@@ -143,7 +152,7 @@ class ProxNewton(Shortlisting):
     def _correlations(self, threshold):
         return self.v
 
-    def _loose(self, cols, u):
+    def loose(self, cols, u):
         """Those of the columns that no bound holds: the others may stay correlated, pulled against theirs."""
         w, low, high = self.coef[cols], self.penalty.lower[cols], self.penalty.upper[cols]
         v = self.design.xt(u, cols)
@@ -153,21 +162,37 @@ class ProxNewton(Shortlisting):
     def _uncorrelated(self, u, h, free):
         """u less h∘(X̃_F c + c_0): no sum, no correlation with the columns."""
         design, H = self.design, float(h.sum())
+        centred = design.fit_intercept
+        if len(free) <= WIDE:
+            G, mean = design.reweighted(h / H, free)
+            G = G - np.outer(mean, mean) if centred else G
+            solve = partial(_least, G)
+        else:
+            mean = design.xt(h - H * design.weights, free) / H if centred else np.zeros(len(free))
+            solve = partial(self._iterative, h / H, mean, free)
         first, total = u, 0.0
         for _ in range(2):  # the second for rounding
-            G, mean = design.reweighted(h / H, free)
-            U = float(u.sum()) / H if design.fit_intercept else 0.0
-            if design.fit_intercept:
-                G = G - np.outer(mean, mean)
-            c = np.linalg.lstsq(G, design.xt(u, free) / H - mean * U, rcond=1e-12)[0]
+            U = float(u.sum()) / H if centred else 0.0
+            c = solve(design.xt(u, free) / H - mean * U)
             total = total + design.xw(c, free)
-            if design.fit_intercept:
+            if centred:
                 total += U - dot(mean, c)
             # up to 1 no loss leaves its conjugate's domain: rows that these columns alone predict come to be at its end
             size = np.abs(total)
             total = np.where((size > 1) & (size < 1 + 1e-9), np.sign(total), total)
             u = first - h * total
         return u
+
+    def _iterative(self, h, mean, free, b):
+        """c of the same system by products with X̃; h sums to 1."""
+        design = self.design
+
+        def product(d):
+            return design.xt(h * (design.xw(d, free) - dot(mean, d)), free)
+
+        norms = design.sq_norms[free]
+        least = CLOSE**2 * float((b * b / norms).sum())
+        return conjugate_gradients(product, b, norms, least, STEPS)
 
     def gap(self, alpha):
         """(gap, primal); without a conjugate the gap is an estimate."""

@@ -15,7 +15,7 @@ linear system for w and one for u, both of that size, give the vertex, which is 
 """
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
+from scipy.linalg import lstsq
 
 from fastreg._simd.dispatch import dot
 from fastreg._threads import serial_blas
@@ -23,6 +23,7 @@ from fastreg._threads import serial_blas
 from ..losses import Quantile
 from ..penalties.features import dual_charge
 from .result import Path
+from .semidefinite import solver_of
 
 STEP = 0.9995  # share of the way to the boundary
 FIRST = 200  # columns of the first working set
@@ -195,7 +196,7 @@ class QuantileProblem:
                 G = G - np.outer(mean, mean)
             G *= total
             G[paid, paid] += E
-            factor = _factor(G)
+            factor = solver_of(G)
             # stationarity and feasibility hold at every iterate; what rounding does to them is in the residuals
             off = y[some] - linear[some] - b - rows.above + rows.below
             offcol = w[paid] - charges.above + charges.below
@@ -265,19 +266,6 @@ class QuantileProblem:
             gap, _ = self.certify(coef, b, linear, u)
         if gap <= self.gap:
             self.gap, self.coef, self.b, self.linear = gap, coef, b, linear
-
-
-def _factor(G):
-    """A solver of G x = b for a positive semidefinite G, where need be of its well-posed part."""
-    d = np.sqrt(np.maximum(np.diagonal(G), 1e-300))
-    scaled = G / np.outer(d, d)
-    for ridge in (0.0, 1e-13, 1e-11, 1e-9):
-        try:
-            upper = cho_factor(scaled + ridge * np.eye(len(d)), check_finite=False)
-        except LinAlgError:
-            continue
-        return lambda b: cho_solve(upper, b / d, check_finite=False) / d
-    return lambda b: lstsq(scaled, b / d, cond=1e-12)[0] / d
 
 
 def _rows_of(design, rows, cols):

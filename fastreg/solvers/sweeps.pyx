@@ -5,8 +5,8 @@ is kept up to date. A visit minimises over a coefficient exactly: a prox with st
 group: with the eigenvalues l_i of its part of G and c the group's q in their basis, the minimum is
 ``c_i / (l_i + t / norm)``, and the norm is the root of ``sum_i c_i^2 / (l_i norm + t)^2 = 1`` (Qin, Scheinberg,
 Goldfarb, 2013). Newton's method on one over the root of that sum, which is concave, comes to it from below without a
-line search (Moré, Sorensen, 1983). With a share of L1 there is no such form: a group takes prox steps of its own, with
-step 1 / (H L) for its largest eigenvalue L. Each visit lowers the objective, convex or not.
+line search (Moré, Sorensen, 1983). With a share of L1 or bounds there is no such form: a group takes prox steps of its
+own, with step 1 / (H L) for its largest eigenvalue L. Each visit lowers the objective, convex or not.
 """
 
 import numpy as np
@@ -17,11 +17,12 @@ from libc.string cimport memcpy, memset
 from fastreg._simd.dispatch cimport kernels
 from fastreg.penalties.featurewise cimport prox_within
 from fastreg.penalties.penalty cimport Separable
-from fastreg.penalties.scalar cimport soft
+from fastreg.penalties.scalar cimport clip, soft
 
 cdef enum:
     LOCAL = 20              # prox steps on a group, at most
     SECULAR = 50            # Newton steps for a norm, at most; some five are enough
+    HALVINGS = 60           # of the interval in which the root within bounds is
 
 
 def sweep_features(const double[:, :] G, double[::1] g, double[::1] w, penalty, double alpha, double H, int count):
@@ -51,6 +52,8 @@ cdef struct Group:
     const double *gram          # its part of G, (size, size)
     const double *vectors       # eigenvectors as rows
     const double *values
+    const double *lower         # bounds, or NULL
+    const double *upper
     double largest, l1, t
 
 
@@ -77,6 +80,31 @@ cdef double norm_of(const Group *group, const double *c) noexcept nogil:
     return norm
 
 
+cdef double shrink_within(const Group *group, const double *x, double t) noexcept nogil:
+    """k of the prox of t ||.|| at x within the bounds, ``clip(k x)``: see FeatureGroups.prox."""
+    cdef double low = 0, high = 1, k = 0, size = 0, w
+    cdef Py_ssize_t i
+    cdef int _
+    for i in range(group.size):
+        if (group.upper[i] > 0) if x[i] > 0 else (group.lower[i] < 0):
+            size += x[i] * x[i]
+    if not sqrt(size) > t:
+        return 0
+    if t == 0:
+        return 1
+    for _ in range(HALVINGS):
+        k = 0.5 * (low + high)
+        size = 0
+        for i in range(group.size):
+            w = clip(k * x[i], group.lower[i], group.upper[i])
+            size += w * w
+        if sqrt(size) * (1 - k) > k * t:
+            low = k
+        else:
+            high = k
+    return high
+
+
 cdef double visit(const Group *group, const double *w, double *g, double *d, double *work) noexcept nogil:
     """The move d that minimises over a group, from its part of g; what it gains at least, over H."""
     cdef Py_ssize_t i, j, size = group.size
@@ -86,7 +114,7 @@ cdef double visit(const Group *group, const double *w, double *g, double *d, dou
     cdef double norm, shrink, moved, gained = 0, most = 0, e, step
     cdef int _
     memset(d, 0, size * sizeof(double))
-    if group.l1 == 0:
+    if group.l1 == 0 and group.lower == NULL:
         for i in range(size):
             row = group.vectors + i * size
             x[i] = c[i] = 0
@@ -116,9 +144,14 @@ cdef double visit(const Group *group, const double *w, double *g, double *d, dou
             norm += x[i] * x[i]
         norm = sqrt(norm)
         shrink = 1 - step * group.t / norm if norm > step * group.t else 0.0
+        if group.lower != NULL:
+            shrink = shrink_within(group, x, step * group.t)
         moved = 0
         for i in range(size):
-            e = shrink * x[i] - c[i]
+            e = shrink * x[i]
+            if group.lower != NULL:
+                e = clip(e, group.lower[i], group.upper[i])
+            e -= c[i]
             moved += e * e
             x[i] = e
         if moved == 0:
@@ -145,7 +178,8 @@ def sweep_groups(const double[:, :] M, double[::1] g, double[::1] w, penalty, sp
     cdef const Py_ssize_t[::1] starts = penalty.starts, squares = spectra.starts
     cdef const double[::1] weight = penalty.weight, each = penalty.each
     cdef const double[::1] grams = spectra.grams, vectors = spectra.vectors, values = spectra.values
-    cdef const double[::1] largest = spectra.largest
+    cdef const double[::1] largest = spectra.largest, lower = penalty.lower, upper = penalty.upper
+    cdef bint bounded = penalty.bounded
     cdef Py_ssize_t k, i, first, n = M.shape[1], most = np.max(penalty.sizes, initial=1)
     cdef double[::1] work = np.empty(4 * most)
     cdef double *local = &work[0]
@@ -164,6 +198,8 @@ def sweep_groups(const double[:, :] M, double[::1] g, double[::1] w, penalty, sp
                 group.gram = &grams[squares[k]]
                 group.vectors = &vectors[squares[k]]
                 group.values = &values[first]
+                group.lower = &lower[first] if bounded else NULL
+                group.upper = &upper[first] if bounded else NULL
                 group.l1, group.t = alpha / H * each[k], alpha / H * weight[k]
                 if residual:
                     for i in range(group.size):
@@ -174,6 +210,11 @@ def sweep_groups(const double[:, :] M, double[::1] g, double[::1] w, penalty, sp
                 for i in range(group.size):
                     if d[i] != 0:
                         w[first + i] += d[i]
+                        if bounded:     # at a bound but for rounding: there
+                            if w[first + i] >= upper[first + i] * (1 - 1e-15):
+                                w[first + i] = upper[first + i]
+                            elif w[first + i] <= lower[first + i] * (1 - 1e-15):
+                                w[first + i] = lower[first + i]
                         kernels.axpy(n, -d[i], &M[first + i, 0], &g[0])
     return effect
 

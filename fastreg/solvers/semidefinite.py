@@ -1,0 +1,37 @@
+"""Linear systems with a positive semidefinite matrix: one that is there, or its products only."""
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, lstsq
+
+from fastreg._simd.dispatch import dot
+
+
+def solver_of(G):
+    """A solver of G x = b for a positive semidefinite G, where need be of its well-posed part."""
+    d = np.sqrt(np.maximum(np.diagonal(G), 1e-300))
+    scaled = G / np.outer(d, d)
+    for ridge in (0.0, 1e-13, 1e-11, 1e-9):
+        try:
+            upper = cho_factor(scaled + ridge * np.eye(len(d)), check_finite=False)
+        except LinAlgError:
+            continue
+        return lambda b: cho_solve(upper, b / d, check_finite=False) / d
+    return lambda b: lstsq(scaled, b / d, cond=1e-12)[0] / d
+
+
+def conjugate_gradients(product, b, diagonal, least, steps):
+    """x with A x = b from products with A, to a preconditioned square of the residual of at most ``least``."""
+    diagonal = np.maximum(diagonal, 1e-300)
+    x, r = np.zeros(len(b)), b
+    z = r / diagonal
+    d, rz = z, dot(r, z)
+    for _ in range(steps):
+        if rz <= least:
+            break
+        moved = product(d)
+        step = rz / dot(d, moved)
+        x, r = x + step * d, r - step * moved
+        z = r / diagonal
+        rz, before = dot(r, z), rz
+        d = z + (rz / before) * d
+    return x
