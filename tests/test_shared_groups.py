@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastreg import SLOPE, GeneralizedLinearClassifier, GeneralizedLinearRegressor, GroupL1
 from fastreg.penalties.groups import FeatureGroups
-from fastreg.solvers import GroupedMultinomial
+from fastreg.solvers.multinomial_groups import GroupedMultinomial
 
 TIGHT = {"tol": 1e-10, "max_iter": 300}
 P, K = 12, 4
