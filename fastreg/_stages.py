@@ -28,7 +28,8 @@ def adapt(penalty, coef, scale):
     penalty : FeatureL1L2
         In the units of X.
     coef : ndarray of shape (n_features,) or (n_classes, n_features)
-        Of several classes a feature's norm counts.
+        Of several classes a feature's norm about their mean counts: a shift of all classes changes no prediction, and
+        under L1 it may be any of several.
     scale : ndarray of shape (n_features,)
         What the penalty sees of a coefficient is ``coef * scale``.
 
@@ -36,7 +37,8 @@ def adapt(penalty, coef, scale):
     -------
     FeatureL1L2
     """
-    size = np.linalg.norm(np.atleast_2d(coef) * scale, axis=0)
+    coef = np.atleast_2d(coef) * scale
+    size = np.linalg.norm(coef - coef.mean(axis=0) if len(coef) > 1 else coef, axis=0)
     charged = penalty.factor > 0
     largest = size[charged].max(initial=0.0)
     out = charged & (size <= 0)
@@ -66,8 +68,7 @@ def on_support(design, coef, penalty):
     """
     support = np.flatnonzero(np.atleast_2d(coef).any(axis=0))
     bounds = (penalty.lower[support], penalty.upper[support]) if penalty.bounded else (None, None)
-    part = Design(design.X[:, support], design.weights, fit_intercept=design.fit_intercept)
-    return support, part, FeatureL1L2(len(support), 1.0, None, *bounds)
+    return support, design.part(support), FeatureL1L2(len(support), 1.0, None, *bounds)
 
 
 @dataclass
@@ -92,10 +93,11 @@ def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_i
     ----------
     solve : callable
         ``solve(design, alphas, penalty, coef_init=None)`` returns a Path.
-    design : Design
+    design : Design, or the Moments of a fold
     alphas : ndarray of shape (n_alphas,)
         Decreasing.
     penalty : FeatureL1L2
+        In the units of X (of Moments: X̃).
     adaptive : {'own', 'ridge'} or None
     relax : float
     coef_init : ndarray of the shape of coefficients, optional
@@ -180,20 +182,17 @@ def staged_fold_paths(solve, design, sample_weight, folds, alphas, penalties, *,
     """
     weight = np.ones(design.n) if sample_weight is None else sample_weight
     alphas = np.broadcast_to(alphas, (len(folds), len(penalties), np.shape(alphas)[-1]))
-    rows, options = design.X, {"fit_intercept": design.fit_intercept, "standardize": design.standardize}
-    rows = rows.tocsr() if hasattr(rows, "tocsr") else rows
+    options = {"fit_intercept": design.fit_intercept, "standardize": design.standardize}
     paths, scores = [], np.empty(alphas.shape)
     for k, (train, test) in enumerate(folds):
         part = Design(design.X, np.bincount(train, minlength=design.n) * weight, **options)
-        X_test = rows[test]
         paths.append([])
         for i, penalty in enumerate(penalties):
             path = staged_path(solve, part, np.ascontiguousarray(alphas[k, i]), penalty, **stages)
             paths[k].append(path)
             if measure is not None:
-                raw = [X_test @ w.T + b for w, b in zip(path.coefs, path.intercepts, strict=True)]
-                raw = raw if offset is None else [one + offset[test] for one in raw]
-                scores[k, i] = measure(k, np.array(raw))
+                raw = part.predict(path.coefs, path.intercepts, test)
+                scores[k, i] = measure(k, raw if offset is None else raw + offset[test])
 
     def table(name):
         return np.array([[getattr(path, name) for path in fold] for fold in paths])

@@ -141,7 +141,8 @@ def test_adaptive_is_two_fits(classes, adaptive, standardize):
     kwargs = {"penalty_factor": np.r_[0.0, np.ones(10), 2.0], "upper": 0.8, "standardize": standardize}
     first = penalised(classes, **kwargs, **({"l1_ratio": 0.0} if adaptive == "ridge" else {})).fit(X, y, v)
     scale = np.sqrt(np.cov(X.T, aweights=v, ddof=0).diagonal()) if standardize else 1.0
-    size = np.linalg.norm(np.atleast_2d(first.coef_) * scale, axis=0)
+    coef = np.atleast_2d(first.coef_) * scale
+    size = np.linalg.norm(coef - (coef.mean(axis=0) if classes == 3 else 0), axis=0)
     size /= size[1:].max()
     size[0] = 1
     upper = np.where(size > 0, 0.8, 0)

@@ -289,6 +289,15 @@ class Design:
         block *= mult
         return block
 
+    def part(self, cols):
+        """The design of some columns of X, not standardised."""
+        return Design(self.X[:, cols], self.weights, fit_intercept=self.fit_intercept)
+
+    def predict(self, coefs, intercepts, rows):
+        """Raw predictions of some rows for fits in the units of X, (K, p) or (K, T, p): (K, m) or (K, m, T)."""
+        X = self.X.tocsr()[rows] if self.storage.is_sparse else self.X[rows]
+        return np.array([X @ w.T + b for w, b in zip(coefs, intercepts, strict=True)])
+
     def panels(self, rows=None):
         """Yield (start, stop, block): some rows of X̃ at a time, dense float64, not weighted."""
         rows = rows or max(1, (1 << 20) // self.p)

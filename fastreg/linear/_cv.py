@@ -9,11 +9,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import _raise_for_params
 
 from fastreg._linear_model import coef_dtype
-from fastreg._stages import STAGE_CONSTRAINTS, staged_fold_paths
+from fastreg._stages import STAGE_CONSTRAINTS, staged_path
 from fastreg._validation import check_alphas, check_finite_solution, check_fit_data, check_params, check_ratios
 from fastreg.linear._base import SparseLinearRegressor
 from fastreg.linear.paths import NO_AUTOMATIC_GRID
-from fastreg.model_selection import GRID_CONSTRAINTS, AlphaSearch, CVErrors, criteria, cross_validate_path
+from fastreg.model_selection import GRID_CONSTRAINTS, AlphaSearch, criteria, cross_validate_path
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import alpha_grid
 
@@ -82,8 +82,6 @@ class PathCV(AlphaSearch, SparseLinearRegressor):
         if folds is None:
             solve = partial(self._stages, self._solver(y), design)
             measured = criteria(design, y, solve, alphas, penalties, self.rule)[:2]
-        elif self._staged:
-            measured = CVErrors(alphas, ratios, self._staged_errors(design, y, sample_weight, folds, alphas, penalties))
         else:
             measured = self._errors(X, y, sample_weight, folds, alphas, ratios, penalties[0], design)
         i_ratio, _ = self._choose(alphas, ratios, measured)
@@ -112,23 +110,8 @@ class PathCV(AlphaSearch, SparseLinearRegressor):
             max_iter=self.max_iter,
             multitask=self._multitask,
             design=design,
+            stages=partial(staged_path, adaptive=self.adaptive, relax=self.relax) if self._staged else None,
         )
-
-    def _staged_errors(self, design, y, sample_weight, folds, alphas, penalties):
-        """The same where fits have stages, of shape (n_l1_ratios, n_alphas, n_folds)."""
-
-        def measure(k, raw):
-            test = folds[k][1]
-            weight = None if sample_weight is None else sample_weight[test]
-            return np.average((raw - y[test]) ** 2, axis=1, weights=weight)
-
-        with np.errstate(all="ignore"):  # overflow shows in the result
-            paths = staged_fold_paths(
-                self._solver(y), design, sample_weight, folds, alphas, penalties, measure=measure,
-                adaptive=self.adaptive, relax=self.relax,
-            )  # fmt: skip
-        check_finite_solution(paths.scores)
-        return paths.scores.transpose(1, 2, 0)
 
     def _check_targets(self, y):
         name = type(self).__name__

@@ -12,7 +12,8 @@ from ..design import Design
 from ..penalties.features import FeatureL1L2
 from .gram import GramProblem, run_paths
 from .multitask_newton import solve_blocks
-from .path import _check_finite, takes_gram
+from .path import _check_finite, solve_path, takes_gram
+from .result import Path
 from .working_set import WorkingSet
 
 FOLD_BYTES = 1 << 30  # what the folds' Gram matrices may take together
@@ -35,6 +36,7 @@ def cv_errors(
     max_iter=1000,
     multitask=False,
     design=None,
+    stages=None,
 ):
     """Weighted mean squared error on each test fold, for each l1_ratio and alpha.
 
@@ -50,6 +52,9 @@ def cv_errors(
         As for ``Design``, ``FeatureL1L2`` and ``solve_path``.
     design : Design, optional
         That of all rows, made of the same, if there is one.
+    stages : callable, optional
+        ``stages(solve, part, alphas, penalty)`` returns a Path of fits that are made of several, each a
+        ``solve(part, alphas, penalty, coef_init=None)``; ``part`` is the fold's Design, or its `Moments`. One target.
 
     Returns
     -------
@@ -71,7 +76,25 @@ def cv_errors(
     run = _on_grams if gram else _by_masks
     if design is None:
         design = Design(X, sample_weight, fit_intercept=fit_intercept, standardize=standardize)
-    return run(design, y, weight, folds, alphas, penalties, tol, max_iter)
+    return run(design, y, weight, folds, alphas, penalties, tol, max_iter, stages)
+
+
+class Moments:
+    """The least-squares problem of a fold by its Gram matrix, in the units of X̃."""
+
+    def __init__(self, G, q, yy):
+        self.G, self.q, self.yy, self.scale = G, q, yy, np.ones(len(q))
+
+    def part(self, cols):
+        """Some of the columns."""
+        return Moments(np.ascontiguousarray(self.G[np.ix_(cols, cols)]), self.q[cols], self.yy)
+
+    def solve(self, alphas, penalty, tol, max_iter, coef_init=None):
+        """The Path, without intercepts."""
+        problem = GramProblem(len(self.q)).bind(self.G, self.q, self.yy, penalty, coef_init)
+        coefs, gaps, primals, iters = run_paths([problem], [np.ascontiguousarray(alphas)], tol, max_iter)[0]
+        null = self.yy / 2
+        return Path(alphas, coefs, np.zeros(len(alphas)), gaps, primals, null, iters, gaps <= max(tol, 1e-14) * null)
 
 
 class _Sums:
@@ -143,7 +166,7 @@ def _fold_sums(design, y, folds):
     return [total - test for test in tests], tests
 
 
-def _on_grams(design, y, weight, folds, alphas, penalties, tol, max_iter):
+def _on_grams(design, y, weight, folds, alphas, penalties, tol, max_iter, stages):
     trains, tests = _fold_sums(design, y, folds)
     out = np.empty((*alphas.shape, len(folds)))
     problems = [train.problem(design.fit_intercept, design.standardize) for train in trains]
@@ -151,17 +174,24 @@ def _on_grams(design, y, weight, folds, alphas, penalties, tol, max_iter):
     for i, penalty in enumerate(penalties):
         # Tighter than asked, for nothing: at tol, coefficients of one alpha would often do for the next ones, and which
         # of the equal errors is least would be up to rounding.
-        paths = _fold_paths(problems, alphas[i], penalty, 1e-3 * tol, max_iter, y.ndim)
+        paths = _fold_paths(problems, alphas[i], penalty, 1e-3 * tol, max_iter, y.ndim, stages)
         for k, (coefs, (_, _, _, mx, my, scale)) in enumerate(zip(paths, problems, strict=True)):
             out[i, :, k] = tests[k].errors(coefs / scale, mx, my) / len(my)
     return out
 
 
-def _fold_paths(problems, alphas, penalty, tol, max_iter, ndim):
+def _fold_paths(problems, alphas, penalty, tol, max_iter, ndim, stages):
     """Each fold's coefficients (K, T, p), in standardised units."""
     scaled = [penalty.scaled(problem[5]) for problem in problems]
     for G, Q, yy, *_ in problems:
         _check_finite(np.diagonal(G), Q, yy)
+    if stages is not None:
+
+        def solve(part, alphas, penalty, **start):
+            return part.solve(alphas, penalty, tol, max_iter, **start)
+
+        parts = [Moments(G, np.ascontiguousarray(Q[:, 0]), yy) for G, Q, yy, *_ in problems]
+        return [stages(solve, part, alphas, inner).coefs[:, None, :] for part, inner in zip(parts, scaled, strict=True)]
     if ndim == 1:
         jobs = [
             GramProblem(len(Q)).bind(G, np.ascontiguousarray(Q[:, 0]), yy, inner)
@@ -178,11 +208,21 @@ def _fold_paths(problems, alphas, penalty, tol, max_iter, ndim):
     return paths
 
 
-def _by_masks(whole, y, weight, folds, alphas, penalties, tol, max_iter):
+def _by_masks(whole, y, weight, folds, alphas, penalties, tol, max_iter, stages):
     out = np.empty((*alphas.shape, len(folds)))
+
+    def solve(part, alphas, penalty, **start):
+        return solve_path(part, y, alphas, penalty, tol=tol, max_iter=max_iter, **start)
+
     for k, (train, test) in enumerate(folds):
         mask = np.bincount(train, minlength=len(weight)) * weight
         design = Design(whole.X, mask, fit_intercept=whole.fit_intercept, standardize=whole.standardize)
+        if stages is not None:
+            for i, penalty in enumerate(penalties):
+                path = stages(solve, design, alphas[i], penalty)
+                square = (y[test] - design.predict(path.coefs, path.intercepts, test)) ** 2
+                out[i, :, k] = np.average(square, axis=1, weights=weight[test])
+            continue
         centred, _, q = design.bind(y)
         for i, penalty in enumerate(penalties):
             state = WorkingSet(design, centred, q, penalty.scaled(design.scale))
