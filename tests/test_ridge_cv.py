@@ -105,6 +105,17 @@ def test_a_row_of_weight_0_is_a_row_that_is_not_there():
         np.testing.assert_allclose(whole.best_score_ * 30, part.best_score_ * 29, rtol=1e-9)
 
 
+@pytest.mark.parametrize("cv", [None, 3])
+@pytest.mark.parametrize("targets", [None, 2])
+def test_columns_that_say_nothing(cv, targets):
+    """With nothing but constant columns the answer is the mean, at any alpha."""
+    y = np.random.default_rng(0).standard_normal(9 if targets is None else (9, targets))
+    fit = RidgeCV(GRID, cv=cv).fit(np.full((9, 2), 3.0), y)
+    assert not fit.coef_.any()
+    np.testing.assert_allclose(fit.intercept_, y.mean(axis=0))
+    np.testing.assert_allclose(fit.best_score_, linear_model.RidgeCV(GRID, cv=cv).fit(np.zeros((9, 1)), y).best_score_)
+
+
 def test_ridge_cv_keeps_the_precision_of_x_and_has_no_results_unless_asked():
     X, y, _, _ = problem(30, 5, 2)
     ours = RidgeCV(store_cv_results=True).fit(X.astype(np.float32), y)

@@ -98,7 +98,7 @@ def _constant(design, squares, mean, used):
     suspects = np.flatnonzero(squares <= _SUSPECT * (design.sq_norms + mean**2 + design.mean**2))
     constant = np.zeros(design.p, dtype=bool)
     if suspects.size:
-        columns = design.X[np.flatnonzero(used > 0)][:, suspects]
+        columns = design.X[:, suspects][np.flatnonzero(used > 0)]
         columns = columns.toarray() if issparse(columns) else columns
         least, most = columns.min(axis=0), columns.max(axis=0)
         constant[suspects] = (least == most) if design.fit_intercept else (least == 0) & (most == 0)

@@ -77,7 +77,7 @@ class PrimalSpectrum(System):
     def coefs(self, cross, shifts):
         """Coefficients (p, n_shifts, T) for cross = X̃'Sy (p, T)."""
         scores = self.weights_at(shifts)[:, :, None] * (self.basis.T @ cross)[:, None, :]
-        return (self.basis @ scores.reshape(len(scores), -1)).reshape(len(cross), len(shifts), -1)
+        return np.tensordot(self.basis, scores, 1)
 
     def fit(self, y, cross, shift):
         return self.solve(self.design.xt_r(y) if cross is None else cross, shift)
@@ -94,7 +94,7 @@ class PrimalSpectrum(System):
         design = self.design
         weights, spread = self._compressed(shifts)
         scores = self.basis.T @ design.xt_r(y)
-        fits = (scores[:, :, None] * weights[:, None, :]).reshape(len(weights), -1)
+        fits = (scores[:, :, None] * weights[:, None, :]).reshape(len(weights), y.shape[1] * weights.shape[1])
         z = None
         for start, stop, block in design.panels():
             if z is None or len(z) < stop - start:
@@ -153,7 +153,7 @@ class DualSpectrum(Dual):
         """As in `PrimalSpectrum`, by blocks of rows of the eigenvectors."""
         design, weights = self.design, 1.0 / (self.values[:, None] + shifts)
         scores = self.vectors.T @ (self.root * y)
-        fits = (scores[:, :, None] * weights[:, None, :]).reshape(len(weights), -1)
+        fits = (scores[:, :, None] * weights[:, None, :]).reshape(len(weights), y.shape[1] * weights.shape[1])
         for start in range(0, design.n, 1024):
             rows = slice(start, min(start + 1024, design.n))
             vectors = self.vectors[rows]
