@@ -100,7 +100,7 @@ def _rest_names(cls):
 
 
 def _plain_at_least_0(value):
-    return (value.__class__ is float or value.__class__ is int) and 0 <= value < math.inf
+    return value.__class__ in (float, int, np.float64) and 0 <= value < math.inf
 
 
 def check_bounds(n_features, penalty_factor=None, lower=None, upper=None, positive=False):
