@@ -45,6 +45,9 @@ static inline double sum(vd v)
 #else
 #define SOON(p) (void)(p)
 #endif
+/* A page ahead of where columns are read: the processor's prefetchers stop at the end of each, and too few lines are on
+ * their way for one core to use the memory (on a Xeon 11 GB/s, so 14; the column moments 8 and 12). */
+#define AHEAD(p) SOON((const void *)((uintptr_t)(p) + 4096))
 
 /* VD vectors of VD elements, rows to columns: at each level a butterfly of pairs whose indices differ in one bit. */
 static inline void transpose(vd *v)

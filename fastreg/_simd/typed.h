@@ -28,6 +28,7 @@ static void NAME(col_dots)(ptrdiff_t n, const void *xv, double mu, ptrdiff_t k, 
         vd a = splat(0), b = a, c = a, d = a;
         ptrdiff_t i = 0;
         for (; i + VD <= n; i += VD) {
+            AHEAD(x + i);
             vd z = NAME(loadx)(x + i) - vm;
             a += z * load(r0 + i);
             b += z * load(r1 + i);
@@ -52,6 +53,8 @@ static void NAME(col_dots)(ptrdiff_t n, const void *xv, double mu, ptrdiff_t k, 
         vd a = splat(0), b = a, c = a, d = a;
         ptrdiff_t i = 0;
         for (; i + 4 * VD <= n; i += 4 * VD) {
+            for (int l = 0; l < 4; l++)
+                AHEAD(x + i + l * VD);
             a += (NAME(loadx)(x + i) - vm) * load(r + i);
             b += (NAME(loadx)(x + i + VD) - vm) * load(r + i + VD);
             c += (NAME(loadx)(x + i + 2 * VD) - vm) * load(r + i + 2 * VD);
@@ -76,6 +79,8 @@ static void NAME(row_dots)(ptrdiff_t n, ptrdiff_t p, const void *xv, ptrdiff_t r
             const vd v0 = splat(r[i]), v1 = splat(r[i + 1]), v2 = splat(r[i + 2]), v3 = splat(r[i + 3]);
             ptrdiff_t j = 0;
             for (; j + VD <= p; j += VD) {
+                for (int l = 4; l < 8; l++)
+                    SOON(x0 + l * rs + j);
                 vd m = load(mu + j);
                 vd a = (NAME(loadx)(x0 + j) - m) * v0 + (NAME(loadx)(x1 + j) - m) * v1;
                 vd b = (NAME(loadx)(x2 + j) - m) * v2 + (NAME(loadx)(x3 + j) - m) * v3;
@@ -98,8 +103,10 @@ static void NAME(col_axpy)(ptrdiff_t n, double a, double mu, const void *xv, dou
     const T *x = xv;
     const vd va = splat(a), vm = splat(mu);
     ptrdiff_t i = 0;
-    for (; i + VD <= n; i += VD)
+    for (; i + VD <= n; i += VD) {
+        AHEAD(x + i);
         store(y + i, load(y + i) + va * (NAME(loadx)(x + i) - vm));
+    }
     for (; i < n; i++)
         y[i] += a * (x[i] - mu);
 }
@@ -134,6 +141,8 @@ static void NAME(col_moments)(ptrdiff_t n, const void *xv, double shift, const d
     vd a = splat(0), b = a, c = a, a2 = a, b2 = a, c2 = a;
     ptrdiff_t i = 0;
     for (; i + 2 * VD <= n; i += 2 * VD) {
+        AHEAD(x + i);
+        AHEAD(x + i + VD);
         vd d = NAME(loadx)(x + i) - vm, e = NAME(loadx)(x + i + VD) - vm;
         vd sd = d, se = e;
         if (s) {
