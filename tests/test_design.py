@@ -174,10 +174,21 @@ def check_verbs(X, weight, tol=1e-12, **options):
             G = design.gram(cols, other, part)
             same(G, plain.gram(cols, other, part), np.outer(left, right), tol)
             assert G.flags.c_contiguous
+    for first in {0, p // 3, p - 1}:
+        buffer = np.full((p + 1, p + 2), np.nan)
+        G, want = buffer[:p, :p], plain.gram(order)
+        G[:first, :first] = want[:first, :first]
+        design.grow_gram(G, order, first)
+        same(G, want, np.outer(size[order], size[order]), tol)
+        assert np.isnan(buffer[p:]).all()
+        assert np.isnan(buffer[:, p:]).all()
 
     length = np.sqrt(plain.weights) * np.linalg.norm(reach)
     for col_weights in (None, rng.uniform(0, 2, p)) if n < 100 else ():
         same(design.row_gram(col_weights), plain.row_gram(col_weights), 2 * np.outer(length, length), tol)
+        if not sparse.issparse(X):
+            rough = np.tril(design.row_gram(col_weights, rough=True))
+            same(np.float64(rough), np.tril(plain.row_gram(col_weights)), 2 * np.outer(length, length), 1e-6)
         V = rng.standard_normal((X.shape[0], 11))
         bound = 2 * np.outer(length, np.abs(V).T @ length)
         same(design.row_gram_times(V, col_weights), plain.row_gram(col_weights) @ V, bound, tol)

@@ -13,7 +13,7 @@ from libc.string cimport memset
 
 from fastreg._simd.dispatch cimport fr_typed, kernels
 from fastreg._threads cimport num_threads, parallel_for, raise_if_interrupted
-from fastreg.design.panels cimport Panels, ceil_div, run_panels
+from fastreg.design.panels cimport Panels, ceil_div, run_panels, run_rough
 
 from fastreg._simd.dispatch import KINDS
 
@@ -272,6 +272,7 @@ cdef class Dense:
                           const double *root) noexcept:
         """The symmetric product of all columns over all rows, to be narrowed or extended."""
         c.ops, c.rows, c.m, c.width, c.symmetric, c.n_extra = self.v.ops, self.n, self.p, self.p, True, 0
+        c.first = 0
         c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.rs, self.v.cs
         c.left.rows = c.left.cols = NULL
         c.left.shift_c, c.left.mult_c, c.left.shift_k, c.left.mult_k = shift, mult, zeros, root
@@ -300,6 +301,15 @@ cdef class Dense:
             c.left.cols, c.m = &b[0], b.shape[0]
         return run_panels(&c)
 
+    def grow_gram(self, out, const Py_ssize_t[::1] cols, Py_ssize_t first, const double[::1] mu,
+                  const double[::1] mult, const double[::1] root):
+        """What lacks of ``gram`` of some columns in ``out`` (m, m), where it is known of those before ``first``."""
+        cdef Panels c
+        cdef const double[::1] zeros = np.zeros(self.n)
+        self.all_columns(&c, &mu[0], &mult[0], &zeros[0], &root[0])
+        c.left.cols, c.m, c.width, c.first = &cols[0], cols.shape[0], cols.shape[0], first
+        run_panels(&c, out)
+
     def gram_about(self, const double[::1] shift, const double[::1] root, const double[:, ::1] extra, rows=None,
                    cols=None):
         """(m + k, m + k): Gram matrix of m columns (all, or ``cols``) about ``shift`` (p,), and of k further ones.
@@ -321,15 +331,20 @@ cdef class Dense:
             c.left.rows, c.rows = &r[0], r.shape[0]
         return run_panels(&c)
 
-    def row_gram(self, const double[::1] mu, const double[::1] mult, const double[::1] root):
-        """(n, n): products of rows, column j scaled by mult[j], row i by root[i]."""
-        cdef Panels c
-        cdef const double[::1] zeros = np.zeros(self.n)
-        c.ops, c.rows, c.m, c.width, c.symmetric, c.n_extra = self.v.ops, self.p, self.n, self.n, True, 0
+    cdef void all_rows(self, Panels *c, const double *mu, const double *mult, const double *zeros,
+                       const double *root) noexcept:
+        """The symmetric product of all rows over all columns."""
+        c.ops, c.rows, c.m, c.width, c.symmetric, c.n_extra, c.first = self.v.ops, self.p, self.n, self.n, True, 0, 0
         c.left.x, c.left.sk, c.left.sc = self.v.x, self.v.cs, self.v.rs
         c.left.rows = c.left.cols = NULL
-        c.left.shift_k, c.left.mult_k, c.left.shift_c, c.left.mult_c = &mu[0], &mult[0], &zeros[0], &root[0]
-        return run_panels(&c)
+        c.left.shift_k, c.left.mult_k, c.left.shift_c, c.left.mult_c = mu, mult, zeros, root
+
+    def row_gram(self, const double[::1] mu, const double[::1] mult, const double[::1] root, rough=False):
+        """(n, n): products of rows, column j scaled by mult[j], row i by root[i]; rough: see run_rough."""
+        cdef Panels c
+        cdef const double[::1] zeros = np.zeros(self.n)
+        self.all_rows(&c, &mu[0], &mult[0], &zeros[0], &root[0])
+        return run_rough(&c) if rough else run_panels(&c)
 
     def rows(self, Py_ssize_t start, Py_ssize_t stop):
         """Rows as they are, float64."""
@@ -419,11 +434,11 @@ class Cast:
             for i, _, block in self._pieces(cols, rows, True)
         )
 
-    def row_gram(self, mu, mult, root):
+    def row_gram(self, mu, mult, root, rough=False):
         total = 0
         cols = max(1, self.PIECE // self.n)
         for start in range(0, self.p, cols):
             j = slice(start, min(self.p, start + cols))
             block = Dense(np.array(self.X[:, j], dtype=np.float64, order="F"))
-            total = total + block.row_gram(mu[j], mult[j], root)
+            total = total + block.row_gram(mu[j], mult[j], root, rough)
         return total

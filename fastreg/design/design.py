@@ -258,15 +258,34 @@ class Design:
         index = [None if c is None else np.ascontiguousarray(c, dtype=np.intp) for c in (cols, other)]
         if self._gram is not None and cols is other is rows is None:
             return self._gram
-        mult = np.where(self.sq_norms > 0, self.mult, 0.0)
-        return self.storage.gram(*index, self.mean, mult, self.root, rows)
+        return self.storage.gram(*index, self.mean, self._live_mult(), self.root, rows)
 
-    def row_gram(self, col_weights=None):
-        """diag(s)^½ X̃ diag(col_weights) X̃' diag(s)^½, (n, n)."""
-        mult = np.where(self.sq_norms > 0, self.mult, 0.0)
+    def grow_gram(self, out, cols, first):
+        """Put ``gram(cols)`` into ``out`` (m, m), rows contiguous; what is of the columns before ``first`` is there."""
+        cols = np.ascontiguousarray(cols, dtype=np.intp)
+        if isinstance(self.storage, Dense):  # each column is packed once
+            self.storage.grow_gram(out, cols, first, self.mean, self._live_mult(), self.root)
+            return
+        old, new = cols[:first], cols[first:]
+        if first:
+            cross = self.gram(old, new)
+            out[:first, first:], out[first:, :first] = cross, cross.T
+        out[first:, first:] = self.gram(new)
+
+    def _live_mult(self):
+        """What columns are multiplied by: 0 if they are constant."""
+        return np.where(self.sq_norms > 0, self.mult, 0.0)
+
+    def row_gram(self, col_weights=None, rough=False):
+        """diag(s)^½ X̃ diag(col_weights) X̃' diag(s)^½, (n, n).
+
+        rough: only its lower triangle, in single precision: of a dense X, in less than half the time.
+        """
+        mult = self._live_mult()
         if col_weights is not None:
             mult = mult * np.sqrt(col_weights)
-        return self.storage.row_gram(self.mean, mult, self.root)
+        options = {"rough": True} if rough else {}
+        return self.storage.row_gram(self.mean, mult, self.root, **options)
 
     def row_gram_times(self, V, col_weights=None):
         """The product of ``row_gram`` with V (n, k) without making it: a pass over a dense X for every eight."""

@@ -109,3 +109,8 @@ class Partial:
         G[self.sq_norms[a] == 0] = 0
         G[:, self.sq_norms[b] == 0] = 0
         return G
+
+    def grow_gram(self, out, cols, first):
+        """As Design's."""
+        cross = self.gram(cols, cols[first:])
+        out[:, first:], out[first:] = cross, cross.T

@@ -1,12 +1,14 @@
 """Ridge in n unknowns, for fewer rows than features."""
 
 import numpy as np
-from scipy.linalg.lapack import dpotrs
+from scipy.linalg.lapack import dpotrs, spotrf, spotrs
 
 from fastreg.solvers.ridge_systems import _EPS, _TINY, REFINE, cholesky, unit_columns
 
-PASS_ROWS = 25  # rows for which the matrix costs as much as one pass over X
-FEW = 8  # passes that are hardly ever enough
+PASS_ROWS = 50  # rows for which the matrix costs as much as one pass over X
+ROUGH_ROWS = 125  # the same in single precision
+FEW = 5  # passes that are hardly ever enough
+TRIAL = 3  # iterations after which their rate says how many more there would be
 AIM = 1e-20  # relative gap of conjugate gradients: as closed forms leave it
 MANY = 4  # targets for which the matrix is made in any case
 
@@ -20,8 +22,10 @@ class Dual:
     definite at shift 0 when X has full rank. Right-hand sides are orthogonal to Q, so the answer does not see
     that eigenvalue.
 
-    The matrix costs about n / 25 passes over a dense X. Where conjugate gradients need fewer, as when many more
-    features than rows make K well conditioned, it is not made: `AIM` is the relative gap they stop at.
+    The matrix costs about n / 50 passes over a dense X, in single precision n / 125. So conjugate gradients, each
+    iteration a pass, solve the system, as they are where many more features than rows make K well conditioned, else
+    preconditioned by a Cholesky factor in single precision: two or three then do. `AIM` is the relative gap they stop
+    at. Only where neither works, or rows are few, is K made.
 
     The certificate needs one pass over X, not two: ``shift d`` is a dual feasible point whose products with
     the columns are ``shift F w`` already, and its gap is ``½ |S^½ r - shift d|²``.
@@ -38,7 +42,7 @@ class Dual:
             self.inverse = np.divide(1.0, factor, out=np.zeros(design.p), where=factor > 0)[:, None]
         self.basis = self.root if design.fit_intercept else self.root[:, :0]
         self.method = "cholesky"
-        self.lift, self.kernel = lift, None
+        self.lift, self.kernel, self._rough = lift, None, None
         self._cache = (None, None)
         self._last = None
         if lift is not None or self.columns.size or design.n < FEW * PASS_ROWS or design.storage.is_sparse:
@@ -93,7 +97,7 @@ class Dual:
             if found is not None:
                 self.method, self.refine = "conjugate_gradient", 100 * AIM
                 return self.outside(found)
-            self.method, self.refine = "cholesky", REFINE
+            self.method, self.refine, self._rough = "cholesky", REFINE, None
             self._form_kernel()
         found = self._factorise(shift)
         if isinstance(found, tuple):
@@ -103,27 +107,63 @@ class Dual:
 
     def _by_gradients(self, right, shift):
         """`solve` by conjugate gradients, or None where the matrix is the cheaper way."""
-        weights = None if self.inverse is None else self.inverse[:, 0]
-        budget = self.design.n // PASS_ROWS
         if shift <= 0 or right.shape[1] > MANY:
             return None
+        rough = self.design.n // ROUGH_ROWS + TRIAL
         x, r = np.zeros_like(right), self.outside(right)
-        step, square = r, np.einsum("ij,ij->j", r, r)
-        start = square.max()
-        target = AIM * square
-        for passes in range(1, budget + 1):
-            if (square <= target).all():
+        target = AIM * np.einsum("ij,ij->j", r, r)
+        if rough > FEW + TRIAL:
+            x, r, done = self._iterate(x, r, target, shift, lambda r: r, rough)
+            if done:
                 return x
+        precondition = self._rough_solver(shift)
+        if precondition is None:
+            return None
+        x, r, done = self._iterate(x, r, target, shift, precondition, 2 * TRIAL)
+        return x if done else None
+
+    def _iterate(self, x, r, target, shift, precondition, most):
+        """(x, its residual, whether that's small) after conjugate gradients; few if ``most`` would not be enough."""
+        weights = None if self.inverse is None else self.inverse[:, 0]
+        first = np.einsum("ij,ij->j", r, r).max()
+        step = energy = None
+        for passes in range(1, most + 1):
+            ahead = precondition(r)
+            fresh = np.einsum("ij,ij->j", r, ahead)
+            if energy is not None:
+                ahead = ahead + np.divide(fresh, energy, out=np.zeros_like(fresh), where=energy > 0) * step
+            step, energy = ahead, fresh
             image = self.outside(self.design.row_gram_times(step, weights)) + shift * step
             curvature = np.einsum("ij,ij->j", step, image)
-            length = np.divide(square, curvature, out=np.zeros_like(square), where=curvature > 0)
+            length = np.divide(energy, curvature, out=np.zeros_like(fresh), where=curvature > 0)
             x, r = x + length * step, r - length * image
-            last, square = square, np.einsum("ij,ij->j", r, r)
-            step = r + np.divide(square, last, out=np.zeros_like(square), where=last > 0) * step
-            # what the rate so far promises: stop early rather than late
-            if passes >= 3 and passes * np.log(AIM) < budget * np.log(max(square.max() / start, AIM)):
-                return None
-        return None
+            square = np.einsum("ij,ij->j", r, r)
+            if (square <= target).all():
+                return x, r, True
+            if passes >= TRIAL and passes * np.log(AIM) < most * np.log(max(square.max() / first, AIM)):
+                break
+        return x, r, False
+
+    def _rough_solver(self, shift):
+        """About (K + shift I)⁻¹, by a Cholesky factor in single precision; None if that breaks down."""
+        design, weights = self.design, np.ones(1) if self.inverse is None else self.inverse[:, 0]
+        trace = float(np.sum(design.sq_norms * weights))
+        scale = design.n / trace if trace > 0 else 1.0
+        if self._rough is None:
+            self._rough = np.array(design.row_gram(np.broadcast_to(scale * weights, design.p), rough=True))
+            if self.basis.shape[1]:
+                self._rough += self.basis @ self.basis.T
+        matrix = self._rough.copy()
+        matrix.ravel()[:: design.n + 1] += scale * shift
+        factor, info = spotrf(matrix.T, lower=0, clean=0, overwrite_a=1)
+        if info != 0:
+            return None
+
+        def solve(r):
+            size = np.abs(r).max() or 1.0
+            return self.outside(spotrs(factor, (r / size).astype(np.float32))[0] * size)
+
+        return solve
 
     def _factorise(self, shift):
         """A Cholesky factor, or (vectors, 1 / values) of a singular matrix."""

@@ -21,7 +21,8 @@ from .gram import GramProblem, compact, run_paths
 from .multitask_newton import solve_blocks
 
 TALL = 10  # rows a column from which no stops are needed: too many columns in the set do no harm
-NEARLY = 0.7  # there a round's pass is dear: columns so near to violating optimality are looked at before the next
+NEARLY = 0.85  # there a round's pass is dear: columns so near to violating optimality join with those that do
+NEAR_ROWS = 0.7  # the same where rows are contiguous, so that even the pass of a last short round reads all of X
 NEAR = 1.4  # the same within a set, where a stop costs no pass over X
 ROUNDING = 1 + 1e-12  # a correlation this much over its threshold may be at it
 SURE = 1.5  # on the way, a column joins where its correlation passes the threshold by so much
@@ -81,10 +82,7 @@ class Block:
                 cross = self.design.xt_r(self.design.xw(np.eye(m - old), new), self.cols)
                 self.buffer[:m, old:m], self.buffer[old:m, :m] = cross, cross.T
             else:
-                if old:
-                    cross = self.design.gram(self.cols[:old], new)
-                    self.buffer[:old, old:m], self.buffer[old:m, :old] = cross, cross.T
-                self.buffer[old:m, old:m] = self.design.gram(new)
+                self.design.grow_gram(self.buffer[:m, :m], self.cols, old)
             self.filled = m
         return self.buffer[:m, :m]
 
@@ -239,19 +237,15 @@ class WorkingSet:
         return self._join(found)
 
     def _admit_violators(self, l1):
-        """Let in columns that violate optimality: how many joined, and which others to look at before the next pass.
+        """Let in columns that violate optimality; how many joined.
 
-        In a tall design a pass is dear, a column more in the set is not: those that are near to violating it join as
-        well, or, where they can be read by themselves, are watched.
+        In a tall design a pass is dear, a column more in the set is not: those that are near to violating it join too.
         """
         if self.wide:
-            return self._admit(ROUNDING * l1), self.block.cols[:0]
-        self._prune(NEARLY * l1, 0)
-        if not self.design.storage.by_columns:
-            return self._admit(NEARLY * l1), self.block.cols[:0]
-        joined = self._admit(ROUNDING * l1)
-        near = np.flatnonzero(self.penalty.score(self._correlations(NEARLY * l1)) > NEARLY * l1)
-        return joined, near[~self.inside[near]]
+            return self._admit(ROUNDING * l1)
+        near = NEARLY if self.design.storage.by_columns else NEAR_ROWS
+        self._prune(near * l1, 0)
+        return self._admit(near * l1)
 
     def _solve_block(self, last, alpha, tol, max_iter, polish):
         cols = self.block.cols
@@ -261,18 +255,6 @@ class WorkingSet:
         self.coef[cols], n_iter = self.block.solve(
             np.ascontiguousarray(self.coef[cols]), last, alpha, tol, max_iter, polish
         )
-        return n_iter
-
-    def _watch(self, near, alpha, tol, max_iter, polish):
-        """Let in those of the columns ``near`` that have come to violate optimality; the number of iterations."""
-        n_iter = 0
-        penalty = self.penalty.take(near)
-        while len(near) and n_iter < max_iter:
-            v = self.design.xt_r(self._residual(), near)
-            score = penalty.score(v if v.ndim == 1 else size_of(v))
-            if not self._join(near[score > alpha * self.penalty.l1_ratio * ROUNDING]):
-                break
-            n_iter += self._solve_block(alpha, alpha, tol, max_iter - n_iter, polish)
         return n_iter
 
     def _prune(self, threshold, many=None):
@@ -324,10 +306,8 @@ class WorkingSet:
         self._admit(max(2 * l1 - last * self.penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
         inner = 0.3 * tol if self.complete else max(0.3 * tol, self.block.start)
         self.complete = True
-        near = self.block.cols[:0]
         while True:
             n_iter += self._solve_block(last, alpha, inner, max_iter - n_iter, polish)
-            n_iter += self._watch(near, alpha, inner, max_iter - n_iter, polish)
             last = alpha
             self._refresh()
             self._read(l1)
@@ -335,7 +315,7 @@ class WorkingSet:
             gap, primal = certificate(self.design, self.y, self.yy, self.r, v, self.coef, self.penalty, alpha)
             if gap <= tol * self.yy / 2 or n_iter >= max_iter:
                 break
-            joined, near = self._admit_violators(l1)
+            joined = self._admit_violators(l1)
             # While columns are missing, an answer much better than the set's own gap is wasted on it.
             if not joined and inner < 1e-4 * tol:  # rounding: no more to be had
                 break
