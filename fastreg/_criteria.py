@@ -61,7 +61,9 @@ def _curvature(design, coef, alpha, penalty):
         active = np.flatnonzero((coef != 0) & (coef > penalty.lower) & (coef < penalty.upper))
         return active, np.diag(alpha * (1 - penalty.l1_ratio) * penalty.factor[active])
     active, _, curved = penalty.scaled(design.scale).face(coef * design.scale, alpha)
-    return active, curved if curved.ndim == 2 else np.diag(np.maximum(curved, 0))
+    curved = curved if curved.ndim == 2 else np.diag(np.maximum(curved, 0))
+    inside = (coef[active] > penalty.lower[active]) & (coef[active] < penalty.upper[active])
+    return active[inside], curved[np.ix_(inside, inside)]
 
 
 def information_criterion(deviance, df, n, p, rule):

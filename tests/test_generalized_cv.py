@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import sklearn
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
 from fastreg import (
     L1,
@@ -232,6 +233,36 @@ def test_weight_2_is_the_row_twice_in_its_fold(loss, penalty):
     np.testing.assert_allclose(a.alphas_, b.alphas_, rtol=1e-10)
     np.testing.assert_allclose(a.loss_path_, b.loss_path_, rtol=1e-7)
     np.testing.assert_allclose(a.coef_, b.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("penalty", [MCP(1.0, 1.5), SCAD(1.0, 2.5)], ids=str)
+def test_where_there_are_several_stationary_points_the_fit_is_the_path_s(penalty):
+    rng = np.random.default_rng(8)
+    X = rng.standard_normal((40, 12)) + 2 * rng.standard_normal((40, 1))
+    y = X[:, :4] @ [1.0, -1, 1, -1] + rng.standard_normal(40)
+    for rule in ("min", "bic"):
+        model = GeneralizedLinearRegressorCV(
+            "squared", penalty, alphas=20, eps=0.05, rule=rule, standardize=True, **TIGHT
+        )
+        model.fit(X, y)
+        path = glm_path(X, y, "squared", penalty=penalty, alphas=model.alphas_, standardize=True, **TIGHT)
+        at = list(model.alphas_).index(model.alpha_)
+        assert at > 0
+        np.testing.assert_allclose(model.coef_, path.coefs[at], atol=1e-6)
+        np.testing.assert_allclose(model.intercept_, path.intercepts[at], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["classifier", "regressor"])
+def test_groups_of_rows_are_routed_to_the_splitter(name):
+    X, y = data("logistic")
+    rows = np.arange(len(y)) % 4
+    kind = GeneralizedLinearClassifierCV if name == "classifier" else GeneralizedLinearRegressorCV
+    kwargs = {"penalty": GroupL1(1.0), "groups": 2, "alphas": 4}
+    by_hand = kind("logistic", cv=list(GroupKFold(4).split(X, y, rows)), **kwargs).fit(X, y, 1 + rows, offset=X[:, 0])
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = kind("logistic", cv=GroupKFold(4), **kwargs).set_fit_request(sample_weight=True, offset=True)
+        model.fit(X, y, sample_weight=1 + rows, offset=X[:, 0], groups=rows)
+    np.testing.assert_array_equal(model.loss_path_, by_hand.loss_path_)
 
 
 def test_storages_and_bounds():

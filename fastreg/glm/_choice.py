@@ -1,13 +1,20 @@
-"""What cross-validated generalised linear models choose by: scores of raw predictions."""
+"""How cross-validated generalised linear models choose: the search for alpha, scores of raw predictions."""
 
 import inspect
 import warnings
+from functools import partial
+from numbers import Integral
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import make_scorer
 
+from fastreg._validation import check_alphas, check_bounds, check_finite_solution, check_ratios
+from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
+from fastreg.model_selection import AlphaSearch, CVErrors, criteria
+from fastreg.penalties.features import FeatureL1L2
+from fastreg.solvers import glm_alpha_grid, glm_fold_paths, multinomial_alpha_grid, solve_glm, solve_multinomial
 
 
 def quick_score(scoring, y, n_classes, sample_weight, folds):
@@ -68,3 +75,78 @@ def warn_of_folds(name, paths, tol, hardest, stacklevel=3):
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
+
+
+class GeneralizedSearch(AlphaSearch):
+    """Of any loss under any penalty: the choice of alpha (and l1_ratio), and the fit with it."""
+
+    _error = "loss"
+    alpha = 1.0  # of a penalty given by its name: those of the grid take its place
+
+    def _search(self, X, y, loss, target, sample_weight, offset, params, n_classes=None):
+        """(design, path of the alpha chosen, its penalty); y is what splitters see, ``target`` what the loss does."""
+        ratios, penalties = self._penalties(X.shape[1], n_classes)
+        folds = self._folds(X, y, sample_weight, params)
+        design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
+        options = {"tol": self.tol, "max_iter": self.max_iter}
+        if n_classes:
+            loss = Softmax()
+            grid = partial(multinomial_alpha_grid, design, target, n_classes)
+            solve = partial(solve_multinomial, design, target, n_classes, **options)
+        else:
+            grid = partial(glm_alpha_grid, design, loss, target, offset=offset)
+            solve = partial(solve_glm, design, loss, target, offset=offset, **options)
+        with np.errstate(all="ignore"):  # overflow shows in the result
+            alphas = self._grids(penalties, grid)
+            if folds is None:
+                *measured, coefs = self._criteria(design, loss, target, offset, solve, alphas, penalties)
+            else:
+                measured, coefs = self._errors(
+                    design, loss, target, sample_weight, folds, alphas, ratios, penalties,
+                    n_classes=n_classes, offset=offset, **options,
+                )  # fmt: skip
+            i_ratio, i_alpha = self._choose(alphas, ratios, measured)
+            penalty = penalties[i_ratio]
+            if penalty.composite and not penalty.has_dual:  # of several stationary points that of the path, as in folds
+                path = solve(alphas[i_ratio, : i_alpha + 1], penalty).last()
+            else:
+                path = solve(np.array([self.alpha_]), penalty, coef_init=coefs[i_ratio][i_alpha])
+        self.stationarity_ = None if path.violations is None else float(path.violations[0])
+        return design, path, penalty
+
+    def _criteria(self, design, loss, y, offset, solve, alphas, penalties):
+        """(criterion, degrees of freedom, coefficients) on all rows."""
+        squared = loss.name == "squared"
+        if not squared and loss.name not in ("logistic", "softmax", "poisson"):
+            raise ValueError(f"rule={self.rule!r} is for the squared, the logistic and the Poisson loss.")
+        known = None if squared else loss
+        return criteria(design, y, solve, alphas, penalties, self.rule, loss=known, offset=offset)
+
+    def _errors(self, design, loss, y, sample_weight, folds, alphas, ratios, penalties, **options):
+        """(CVErrors, coefficients near those of all rows)."""
+
+        def measure(k, raw):
+            test = folds[k][1]
+            weight = np.ones(len(test)) if sample_weight is None else sample_weight[test]
+            return [loss(row, y[test], weight / weight.sum())[0] for row in raw]
+
+        paths = glm_fold_paths(design, loss, y, sample_weight, folds, alphas, penalties, measure=measure, **options)
+        check_finite_solution(paths.coefs, paths.intercepts, paths.scores)
+        warn_of_folds(type(self).__name__, paths, self.tol, "the smallest alphas", stacklevel=5)
+        return CVErrors(alphas, ratios, paths.scores.transpose(1, 2, 0)), paths.coefs.mean(axis=0)
+
+    def _penalties(self, p, n_classes):
+        """(l1_ratios, what solvers see of the penalty for each)."""
+        if self.penalty is not None:
+            penalty = self._features(p, bool(n_classes))[1]
+            return np.array([penalty.l1_ratio]), [penalty]
+        ratios, bounds = check_ratios(self.l1_ratio), check_bounds(p, self.penalty_factor, self.lower, self.upper)
+        return ratios, [FeatureL1L2(p, ratio, *bounds) for ratio in ratios]
+
+    def _grids(self, penalties, grid):
+        """The alphas, decreasing, of shape (n_l1_ratios, n_alphas)."""
+        if not isinstance(self.alphas, Integral):
+            return np.tile(check_alphas(self.alphas), (len(penalties), 1))
+        grids = np.array([grid(penalty, eps=self.eps, n_alphas=self.alphas) for penalty in penalties])
+        check_finite_solution(grids)
+        return grids

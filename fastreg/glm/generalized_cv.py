@@ -1,6 +1,5 @@
 """GeneralizedLinearRegressorCV and -ClassifierCV: any loss with any penalty, its strength chosen by folds."""
 
-from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -11,27 +10,19 @@ from sklearn.utils.metadata_routing import _raise_for_params
 from fastreg._docs import documented
 from fastreg._validation import (
     check_alphas,
-    check_bounds,
-    check_finite_solution,
     check_fit_data,
     check_offset,
     check_params,
-    check_ratios,
 )
-from fastreg.design import Design
-from fastreg.glm._choice import warn_of_folds
+from fastreg.glm._choice import GeneralizedSearch
 from fastreg.glm.generalized import CONSTRAINTS, GeneralizedLinearClassifier, GeneralizedLinearRegressor
 from fastreg.linear import MultiTaskLassoCV
-from fastreg.losses import Loss, Softmax
+from fastreg.losses import Loss
 from fastreg.model_selection import (
     GRID_CONSTRAINTS,
     RATIO_CONSTRAINTS,
-    AlphaSearch,
     CVErrors,
-    criteria,
 )
-from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import glm_alpha_grid, glm_fold_paths, multinomial_alpha_grid, solve_glm, solve_multinomial
 
 PARAMETERS = """penalty : penalty or str, default=None
         As in `GeneralizedLinearRegressor`, with the alphas of the grid in place of its own. None is L1 and L2.
@@ -45,7 +36,7 @@ PARAMETERS = """penalty : penalty or str, default=None
     penalty_factor : array-like of shape (n_features,), default=None
         Per-feature multiplier of alpha, the same within a group; 0 leaves a feature unpenalised. Not for SLOPE.
     lower, upper : float or array-like of shape (n_features,), default=None
-        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X. Not for groups and SLOPE.
+        Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X. Under SLOPE signs only: 0 or infinite.
     {standardize_folds}
     {glm_tol}
     {newton_steps}
@@ -81,78 +72,6 @@ CV_CONSTRAINTS = (
 )
 
 
-class GeneralizedSearch(AlphaSearch):
-    """What the two share: the choice of alpha (and l1_ratio), and the fit with it."""
-
-    _error = "loss"
-    alpha = 1.0  # of a penalty given by its name: those of the grid take its place
-
-    def _search(self, X, y, loss, target, sample_weight, offset, params, n_classes=None):
-        """(design, path of the alpha chosen, its penalty); y is what splitters see, ``target`` what the loss does."""
-        ratios, penalties = self._penalties(X.shape[1], n_classes)
-        folds = self._folds(X, y, sample_weight, params)
-        design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
-        options = {"tol": self.tol, "max_iter": self.max_iter}
-        if n_classes:
-            loss = Softmax()
-            grid = partial(multinomial_alpha_grid, design, target, n_classes)
-            solve = partial(solve_multinomial, design, target, n_classes, **options)
-        else:
-            grid = partial(glm_alpha_grid, design, loss, target, offset=offset)
-            solve = partial(solve_glm, design, loss, target, offset=offset, **options)
-        with np.errstate(all="ignore"):  # overflow shows in the result
-            alphas = self._grids(penalties, grid)
-            if folds is None:
-                *measured, coefs = self._criteria(design, loss, target, offset, solve, alphas, penalties)
-            else:
-                measured, coefs = self._errors(
-                    design, loss, target, sample_weight, folds, alphas, ratios, penalties,
-                    n_classes=n_classes, offset=offset, **options,
-                )  # fmt: skip
-            i_ratio, i_alpha = self._choose(alphas, ratios, measured)
-            start, penalty = coefs[i_ratio][i_alpha], penalties[i_ratio]
-            path = solve(np.array([self.alpha_]), penalty, coef_init=start)
-        self.stationarity_ = None if path.violations is None else float(path.violations[0])
-        return design, path, penalty
-
-    def _criteria(self, design, loss, y, offset, solve, alphas, penalties):
-        """(criterion, degrees of freedom, coefficients) on all rows."""
-        squared = loss.name == "squared"
-        if not squared and loss.name not in ("logistic", "softmax", "poisson"):
-            raise ValueError(f"rule={self.rule!r} is for the squared, the logistic and the Poisson loss.")
-        known = None if squared else loss
-        return criteria(design, y, solve, alphas, penalties, self.rule, loss=known, offset=offset)
-
-    def _errors(self, design, loss, y, sample_weight, folds, alphas, ratios, penalties, **options):
-        """(CVErrors, coefficients near those of all rows)."""
-
-        def measure(k, raw):
-            test = folds[k][1]
-            weight = np.ones(len(test)) if sample_weight is None else sample_weight[test]
-            return [loss(row, y[test], weight / weight.sum())[0] for row in raw]
-
-        paths = glm_fold_paths(design, loss, y, sample_weight, folds, alphas, penalties, measure=measure, **options)
-        check_finite_solution(paths.coefs, paths.intercepts, paths.scores)
-        warn_of_folds(type(self).__name__, paths, self.tol, "the smallest alphas", stacklevel=5)
-        return CVErrors(alphas, ratios, paths.scores.transpose(1, 2, 0)), paths.coefs.mean(axis=0)
-
-    def _penalties(self, p, n_classes):
-        """(l1_ratios, what solvers see of the penalty for each)."""
-        if self.penalty is not None:
-            penalty = self._features(p, bool(n_classes))[1]
-            return np.array([penalty.l1_ratio]), [penalty]
-        ratios, bounds = check_ratios(self.l1_ratio), check_bounds(p, self.penalty_factor, self.lower, self.upper)
-        return ratios, [FeatureL1L2(p, ratio, *bounds) for ratio in ratios]
-
-    def _grids(self, penalties, grid):
-        """The alphas, decreasing, of shape (n_l1_ratios, n_alphas)."""
-        if not isinstance(self.alphas, Integral):
-            return np.tile(check_alphas(self.alphas), (len(penalties), 1))
-        grids = np.array([grid(penalty, eps=self.eps, n_alphas=self.alphas) for penalty in penalties])
-        check_finite_solution(grids)
-        return grids
-
-
 @shared
 class GeneralizedLinearRegressorCV(GeneralizedSearch, GeneralizedLinearRegressor):
     """A linear predictor with any smooth loss and any penalty, alpha (and l1_ratio) chosen by cross-validation.
@@ -163,7 +82,8 @@ class GeneralizedLinearRegressorCV(GeneralizedSearch, GeneralizedLinearRegressor
 
     and chooses the alpha of the least mean loss (half the mean deviance) of the test rows. Squared errors with L1 and
     L2 are quicker in `ElasticNetCV`. Several targets are fitted together for squared errors under `GroupL1`, as in
-    `GeneralizedLinearRegressor`; their loss is the sum.
+    `GeneralizedLinearRegressor`; their loss is the sum. Where the penalty is not convex, the fit on all rows is that of
+    the path down to `alpha_`.
 
     Parameters
     ----------

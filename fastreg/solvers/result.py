@@ -1,6 +1,6 @@
 """What solvers return."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -37,6 +37,11 @@ class Path:
     converged: np.ndarray
     violations: np.ndarray | None = None
     df: np.ndarray | None = None
+
+    def last(self):
+        """The Path of its last alpha."""
+        parts = {name: part[-1:] for name, part in vars(self).items() if name != "null" and part is not None}
+        return replace(self, **parts)
 
     def dense_coefs(self):
         """``coefs`` with its zeros."""
