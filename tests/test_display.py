@@ -76,7 +76,14 @@ def test_from_estimator(diabetes, rule):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"penalty_factor": [1, 1, 0] + 7 * [1], "standardize": True}, {"upper": 300.0}], ids=str
+    "settings",
+    [
+        {"penalty_factor": [1, 1, 0] + 7 * [1], "standardize": True},
+        {"upper": 300.0},
+        {"adaptive": "ridge", "tol": 1e-8},
+        {"relax": 0.0, "tol": 1e-8},
+    ],
+    ids=str,
 )
 def test_from_estimator_keeps_the_estimators_settings(diabetes, settings):
     X, y = diabetes
@@ -84,7 +91,7 @@ def test_from_estimator_keeps_the_estimators_settings(diabetes, settings):
     before = set(vars(model))
     display = PathDisplay.from_estimator(model, X, y, sample_weight=np.ones(len(y)))
     assert set(vars(model)) == before
-    assert (display.coefs[2] != 0).all() or "upper" in settings
+    assert (display.coefs[2] != 0).all() or "penalty_factor" not in settings
     assert display.coefs.max() <= settings.get("upper", np.inf)
     at = int(np.argmin(np.abs(display.alphas - model.alpha_)))
     np.testing.assert_allclose(display.coefs[:, at], model.coef_, rtol=0.02, atol=2.0)

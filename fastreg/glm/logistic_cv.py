@@ -6,10 +6,9 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.model_selection import check_cv
 from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _raise_for_params, process_routing
+from sklearn.utils.metadata_routing import MethodMapping, _raise_for_params, process_routing
 from sklearn.utils.validation import _check_method_params
 
 from fastreg._docs import documented
@@ -19,13 +18,13 @@ from fastreg.design import Design
 from fastreg.glm._choice import quick_score, warn_of_folds, with_labels
 from fastreg.glm.logistic import LogisticRegression
 from fastreg.losses import Logistic, Softmax
-from fastreg.model_selection import CRITERIA, choose_score, criteria, make_folds
+from fastreg.model_selection import CRITERIA, SplitterRouting, choose_score, criteria, make_folds
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import glm_fold_paths
 
 
 @documented
-class LogisticRegressionCV(LogisticRegression):
+class LogisticRegressionCV(SplitterRouting, LogisticRegression):
     """Logistic regression with C (and l1_ratio) chosen by cross-validation.
 
     The objective of one fit is that of `LogisticRegression`; in a fold, with the training rows' weights.
@@ -384,12 +383,5 @@ class LogisticRegressionCV(LogisticRegression):
         -------
         sklearn.utils.metadata_routing.MetadataRouter
         """
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(splitter=check_cv(self.cv), method_mapping=MethodMapping().add(caller="fit", callee="split"))
-            .add(
-                scorer=self._get_scorer(),
-                method_mapping=MethodMapping().add(caller="score", callee="score").add(caller="fit", callee="score"),
-            )
-        )
+        both = MethodMapping().add(caller="score", callee="score").add(caller="fit", callee="score")
+        return super().get_metadata_routing().add(scorer=self._get_scorer(), method_mapping=both)
