@@ -6,6 +6,8 @@ from cases import PATH_ESTIMATORS
 from laws import SHAPES, close, data, every_estimator, every_shape, fit, penalties, slack
 from scipy import sparse
 
+from fastreg import Lasso
+
 # ---------------------------------------------------------------------------------------------------------
 # optimality
 
@@ -248,3 +250,20 @@ def test_targets_one_by_one(name):
         np.testing.assert_allclose(model.coef_[t], single.coef_, atol=1e-6)
         np.testing.assert_allclose(model.intercept_[t], single.intercept_, atol=1e-5)
     assert len(model.n_iter_) == len(model.converged_) == 3
+
+
+@pytest.mark.parametrize("apart", [0, 1e-12, 1e-9, 1e-7, 1e-6, 1e-4])
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csc_array])
+@pytest.mark.parametrize("strength", [0, 1e-2])
+def test_columns_that_are_nearly_equal(apart, storage, strength):
+    """Certified at a tight tolerance; without a penalty the fit is that of least squares."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 20))
+    X = np.hstack([X] + [X[:, :5] + apart * rng.standard_normal((200, 5)) for _ in range(2)])
+    y = X[:, :8] @ rng.standard_normal(8) + 0.1 * rng.standard_normal(200)
+    fit = Lasso(strength, tol=1e-8).fit(storage(X), y)  # a warning is an error
+    assert fit.dual_gap_ <= 1e-8 * 0.5 * y.var()
+    if not strength and apart != 1e-12:  # whose coefficients, 1e11, are rounded to as much as the noise
+        residual = y - fit.predict(X)
+        least = y - y.mean() - (X - X.mean(axis=0)) @ np.linalg.lstsq(X - X.mean(axis=0), y - y.mean(), rcond=1e-13)[0]
+        assert residual @ residual <= least @ least * (1 + 1e-7)

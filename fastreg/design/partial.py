@@ -18,14 +18,14 @@ RANK = 1e-13  # share of a column that is rounding
 NOTHING = 1e-24  # share of ||y||^2 that is
 
 
-def nearly_dependent(design, penalty):
+def nearly_dependent(design, penalty, alpha=np.inf):
     """The columns that are free of charge and bounds, if they are nearly dependent, and few."""
-    if penalty.even:
+    if penalty.even and alpha > 0:
         return np.empty(0, dtype=np.intp)
-    free = (penalty.factor == 0) & (penalty.lower == -np.inf) & (penalty.upper == np.inf) & (design.sq_norms > 0)
-    cols = np.flatnonzero(free)
+    free = (penalty.factor == 0) | (alpha == 0)
+    cols = np.flatnonzero(free & (penalty.lower == -np.inf) & (penalty.upper == np.inf) & (design.sq_norms > 0))
     if 2 <= len(cols) <= MANY:
-        G = design.gram(cols)
+        G = design.gram(cols if len(cols) < design.p else None)
         size = np.sqrt(np.diagonal(G))
         if np.linalg.eigvalsh(G / np.outer(size, size))[0] < DEPENDENT:
             return cols

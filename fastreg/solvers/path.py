@@ -83,7 +83,7 @@ def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init
     inner = penalty.scaled(design.scale)
     if coef_init is not None:
         coef_init = np.where(design.sq_norms > 0, np.asarray(coef_init, dtype=np.float64) * design.scale, 0.0).T
-    gone = nearly_dependent(design, inner)
+    gone = nearly_dependent(design, inner, alphas[0])
     solve, solved = _one, design
     if len(gone):
         solve, solved = _one_without, Partial(design, gone)
