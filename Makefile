@@ -102,7 +102,7 @@ $(BENCH)/install.stamp: pyproject.toml bench/requirements.txt $(DATA) $(BENCH)/v
 # ASan, so its run-time library is loaded first; libstdc++ too, or ASan misses the exceptions of C++ extensions.
 # Leaks are not looked for: CPython keeps memory at exit.
 SANITIZED := build/sanitize/package
-SANITIZE_TESTS ?= tests/test_lasso.py tests/test_ridge.py
+SANITIZE_TESTS ?= tests/test_lasso.py tests/test_ridge.py tests/test_networks.py tests/test_network_training.py
 sanitize: .venv/install.stamp .venv/test.stamp
 	FASTREG_SANITIZE=address,undefined $(BIN)/python setup.py --quiet build \
 		--build-base build/sanitize --build-lib $(SANITIZED)

@@ -9,6 +9,7 @@ Predictions are judged by their distance from the plain ones.
 """
 
 import json
+import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 
 # Rounding moves the loss after some epochs: this share of it, and of the loss at the start.
 NOISE = (0.05, 1e-3)
+PAIRS = 10  # fits beside another at least, where it is their ratio that is asked for
 RATE, BETAS, EPSILON = 1e-3, (0.9, 0.999), 1e-8
 FAMILIES = ("train", "predict")
 
@@ -243,11 +245,18 @@ def solve(request, say):
     rival = next(r for r in load_rivals(modules=[request["module"]])[0] if r.name == request["rival"])
     work = NETWORKS[request["work"]]
     task = network_problem(work, quick=request["quick"], threads=request["threads"])
-    make = rival.functions[work.family]
+    make, beside = rival.functions[work.family], rival.functions.get("beside")
+    ratios = []
 
     def timed(*_):
         """What is set up before the clock starts is what a user has at hand: a model with the weights."""
-        return make(task)
+        if beside is None:
+            return make(task)
+        # in turn, each first as often as the other
+        other = beside(task)[0] if len(ratios) % 2 else None
+        seconds, answer = make(task)
+        ratios.append(seconds / (other or beside(task)[0]))
+        return seconds, answer
 
     before = machine.reset_peak()
     compiling, _ = timed()
@@ -262,6 +271,10 @@ def solve(request, say):
     if work.family == "predict":
         seconds = min(seconds, timed()[0])
     found = repeat(timed, seconds, min(request["limit"] * 0.6, 60.0), request["patience"])
+    while beside is not None and len(ratios) < PAIRS:
+        timed()
+    if ratios:
+        found["beside"] = statistics.median(ratios[1:])  # the first one compiles
     say("level", level=1.0, tol=None, verdict=verdict, **found)
 
 

@@ -106,8 +106,8 @@ def network_table(rows, threads):
     lines = [
         f"\n## Networks, {threads} thread{'s' * (threads > 1)}\n",
         "Milliseconds an epoch, of Adam in float32 from the same weights over the same batches",
-        "([networks.py](networks.py)); *prox*: time with L1 + L2 on every layer by that without; *peak*: flops of",
-        "the products by time and by the machine's sgemm in the same run.\n",
+        "([networks.py](networks.py)); *prox*: time with L1 + L2 on every layer by that without, of fits in turn;",
+        "*peak*: flops of the products by time and by the machine's sgemm in the same run.\n",
         "| work | fastreg ms | prox | best rival | ratio | asked | GF/s | peak |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -117,14 +117,13 @@ def network_table(rows, threads):
             continue
         entry = row["rivals"].get("fastreg", {"levels": {}, "status": "not run"})
         own = entry["levels"].get("1", {}).get("seconds")
-        penalised = row["rivals"].get("fastreg-prox", {"levels": {}})
-        prox = penalised["levels"].get("1", {}).get("seconds") if penalised.get("run") == entry.get("run") else None
+        prox = row["rivals"].get("fastreg-prox", {"levels": {}})["levels"].get("1", {}).get("beside")
         seconds, rival = best_rival(row, "1")
         rate = row["flops"] / own if own else None
         cells = [
             f"**{name}** {work.title}, {row['shape'][0]}×{'-'.join(map(str, work.sizes))}",
             ms(own / row["epochs"]) if own else entry.get("status", "–"),
-            f"{prox / own:.3f}" if own and prox else "–",
+            f"{prox:.3f}" if prox else "–",
             f"{rival} {ms(seconds / row['epochs'])}" if rival else "–",
             f"{own / seconds:.3g}" if own and rival else "–",
             asked(work, row, "1", own) or "–",

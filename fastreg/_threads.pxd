@@ -32,8 +32,10 @@ cdef class Pace:
     cdef double unit, largest   # and for the largest piece
     cdef double credit          # seconds
     cdef double unchecked, check
+    cdef double spent           # seconds in all
+    cdef bint small             # not yet known to be worth more than one thread
     cdef int state
 
-    cpdef int pick(self, int threads) noexcept nogil
+    cpdef int pick(self, int threads, double left=*) noexcept nogil
     cpdef double patience(self, double amount) noexcept nogil
     cpdef void done(self, double amount, double seconds) noexcept nogil

@@ -96,8 +96,8 @@ cdef double POLL = 0.05             # seconds between looks for Ctrl-C
 cdef enum:
     ALL, ALONE, CHECK           # what Pace does
 # Of Pace: what one thread earns in a second; what all threads may save up and owe, in pieces (and seconds); pieces
-# until what one thread takes is checked.
-cdef double EARNED = 1.0 / 64, MOST_CREDIT = 2, LEAST_CREDIT = 0.01, MOST_DEBT = 32, CHECK_AFTER = 64
+# until what one thread takes is checked; seconds of work that one thread does by itself.
+cdef double EARNED = 1.0 / 64, MOST_CREDIT = 2, LEAST_CREDIT = 0.01, MOST_DEBT = 32, CHECK_AFTER = 64, WORTH = 0.02
 cdef int _forked = 0
 cdef int _stop = 0
 cdef object _error = None
@@ -311,20 +311,25 @@ cdef class Pace:
     the times that counts, not what most pieces take. So all threads work on credit. A piece that they do sooner than
     one thread would earns the difference, one that takes them longer costs it. Where nothing is left one thread goes on
     alone, and earns a share of its time, until that would pay for a piece that takes twice as long. So whatever the
-    machine does, the work takes longer than on one thread by no more than that share, and a few pieces.
+    machine does, the work takes longer than on one thread by no more than that share, and a few pieces. Work of some
+    milliseconds is left to one thread: the others would save as many at most, and a single lost turn takes as long.
 
     What one thread takes is the mean of its last times, or less where a piece that it did alone as a check says so.
     """
 
     def __cinit__(self):
-        self.state, self.check = CHECK, CHECK_AFTER
+        self.state, self.check, self.small = CHECK, CHECK_AFTER, True
 
-    cpdef int pick(self, int threads) noexcept nogil:
-        """Threads for the next piece; call done() after it."""
+    cpdef int pick(self, int threads, double left=INFINITY) noexcept nogil:
+        """Threads for the next piece, where the work known of is so large; call done() after it."""
         if threads <= 1:
             self.state = ALONE
         elif self.one == 0:
             self.state = CHECK
+        elif self.small and self.spent + self.one * left < WORTH:
+            self.state = ALONE
+        elif self.small:
+            self.small, self.state = False, ALL
         elif self.state == ALONE:
             if self.credit >= self.unit:
                 self.state = ALL
@@ -343,6 +348,7 @@ cdef class Pace:
     cpdef void done(self, double amount, double seconds) noexcept nogil:
         """The piece was so large, in any unit, and took so long."""
         cdef double each = seconds / amount
+        self.spent += seconds
         if self.state == ALL:
             self.credit = max(-MOST_DEBT * self.unit, min(self.credit + self.one * amount - seconds,
                                                           max(MOST_CREDIT * self.unit, LEAST_CREDIT)))

@@ -132,6 +132,23 @@ def test_work_too_small_for_two_threads(slower):
     assert total <= 1.02 * one + 2 * slower * 1e-3
 
 
+@pytest.mark.parametrize("calls", [1, 30])
+def test_work_of_milliseconds_stays_on_one_thread(calls):
+    """Of one call or of several; not where more of it is known of, or has been done."""
+    pace = Pace()
+    for _ in range(calls):
+        for left in (3, 2, 1):
+            assert pace.pick(2, left) == 1
+            pace.done(1, 0.015 / 3 / calls)
+    assert pace.pick(2, 0.1 * calls) == 1
+    assert pace.pick(2, 30 * calls) == 2
+    pace = Pace()
+    for _ in range(4):
+        assert pace.pick(2, 1) == 1
+        pace.done(1, 0.0045)
+    assert pace.pick(2, 1) == 2
+
+
 def test_a_quiet_machine_has_two_threads():
     total, _, many = paced(400, lambda i: 2e-3, lambda i: 1.1e-3)
     assert total <= 1.015 * many

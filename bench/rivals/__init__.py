@@ -34,7 +34,7 @@ class Rival:
     imports : str
         Module whose import a user waits for.
     functions : dict
-        Family of workloads -> function(X, y, problem, tol).
+        Family of workloads -> function(X, y, problem, tol). Of networks, "beside": what fits are timed in turn with.
     tols : dict
         Family -> tolerances from loose to tight; "default" for the rest. An exact method has one, None.
     skips : dict

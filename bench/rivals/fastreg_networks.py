@@ -42,5 +42,5 @@ def predict(task):
 
 RIVALS = [
     Rival("fastreg", "fastreg", "fastreg", {"train": train, "predict": predict}),
-    Rival("fastreg-prox", "fastreg", "fastreg", {"train": train_penalised}),
+    Rival("fastreg-prox", "fastreg", "fastreg", {"train": train_penalised, "beside": train}),
 ]

@@ -272,7 +272,9 @@ class BaseMLP(Inspection, CallbackSupportMixin, BaseEstimator):
         charges = self._charges
         if charges.dropout or charges.activity or self.weight_decay:
             return None
-        return residual(net, charges.weights + charges.biases, X, Y, weight)
+        # the trainer's memory is free until the next epoch
+        gradient = self._trainer.gradient if self.solver in STOCHASTIC else None
+        return residual(net, charges.weights + charges.biases, X, Y, weight, gradient)
 
     def _check_solver(self):
         if self.solver not in STOCHASTIC:

@@ -1,4 +1,6 @@
-"""The part of the docstrings that MLPClassifier and MLPRegressor share."""
+"""Texts that the docstrings of MLPClassifier, MLPRegressor and their methods share."""
+
+from fastreg._docs import documented
 
 PARAMETERS = """hidden_layer_sizes : int or array-like of int, default=(100,)
         Numbers of neurons. An empty one makes a linear model.
@@ -96,9 +98,23 @@ ATTRIBUTES = """coefs_ : list of ndarray of shape (n_in, n_out)
     feature_names_in_ : ndarray of shape (n_features,)
         Only when X had string column names."""
 
+TRAINED = """X : array-like, dataframe or sparse of shape (n_samples, n_features)
+            Computed on in its own float type; integers become float32. CSR stays sparse."""
 
-def documented(cls):
-    """Put the shared parts in a class' docstring."""
-    if cls.__doc__ is not None:  # python -OO
-        cls.__doc__ = cls.__doc__.replace("{parameters}", PARAMETERS).replace("{attributes}", ATTRIBUTES)
-    return cls
+VALIDATION = """sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative. A row of weight 0 is no row.
+        X_val, y_val : as X and y, default=None
+            A validation set: scored after each epoch, and what early stopping goes by.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Invalid parameters or data, or a loss that is not finite: then `coefs_` are those of the last whole
+            epoch."""
+
+shared = documented(parameters=PARAMETERS, attributes=ATTRIBUTES)
+fit = documented(trained=TRAINED, validation=VALIDATION)

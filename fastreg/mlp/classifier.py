@@ -12,12 +12,12 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from fastreg._validation import check_params, check_sample_weight
 from fastreg.losses import get_loss
+from fastreg.mlp import _docs
 from fastreg.mlp._base import CONSTRAINTS, BaseMLP
 from fastreg.mlp._data import check_network_data, float_type
-from fastreg.mlp._docs import documented
 
 
-@documented
+@_docs.shared
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """A feed-forward network that tells classes apart, or labels.
 
@@ -121,27 +121,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.warmup = warmup
         self.class_weight = class_weight
 
+    @_docs.fit
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train.
 
         Parameters
         ----------
-        X : array-like, dataframe or sparse of shape (n_samples, n_features)
-            Computed on in its own float type; integers become float32. CSR stays sparse.
+        {trained}
         y : array-like of shape (n_samples,) or, for labels that don't exclude one another, (n_samples, n_labels)
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative. A row of weight 0 is no row.
-        X_val, y_val : as X and y, default=None
-            A validation set: scored after each epoch, and what early stopping goes by.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            Invalid parameters or data, or a loss that is not finite: then `coefs_` are those of the last whole epoch.
+        {validation}
         """
         return self._fit(X, y, sample_weight, (X_val, y_val))
 

@@ -11,6 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._callbacks import CallbackSupportMixin, task_data, with_callbacks
+from fastreg._docs import documented
 from fastreg._validation import check_alphas, check_params, check_sample_weight
 from fastreg.mlp._data import check_network_data, check_rows
 from fastreg.mlp.classifier import MLPClassifier
@@ -235,18 +236,7 @@ ATTRIBUTES = """alpha_ : float
         Only when X had string column names."""
 
 
-def _documented(name):
-    def decorate(cls):
-        if cls.__doc__ is not None:  # python -OO
-            cls.__doc__ = cls.__doc__.replace("{parameters}", PARAMETERS.replace("{name}", name)).replace(
-                "{attributes}", ATTRIBUTES.replace("{name}", name)
-            )
-        return cls
-
-    return decorate
-
-
-@_documented("MLPClassifier")
+@documented(parameters=PARAMETERS, attributes=ATTRIBUTES, name="MLPClassifier")
 class MLPClassifierCV(ClassifierMixin, BaseMLPCV):
     """An `MLPClassifier` whose alpha is chosen by cross-validation, on a coarse grid and then on a fine one.
 
@@ -307,7 +297,7 @@ class MLPClassifierCV(ClassifierMixin, BaseMLPCV):
         return tags
 
 
-@_documented("MLPRegressor")
+@documented(parameters=PARAMETERS, attributes=ATTRIBUTES, name="MLPRegressor")
 class MLPRegressorCV(RegressorMixin, BaseMLPCV):
     """An `MLPRegressor` whose alpha is chosen by cross-validation, on a coarse grid and then on a fine one.
 

@@ -8,14 +8,14 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from fastreg.losses import Loss, get_loss
+from fastreg.mlp import _docs
 from fastreg.mlp._base import CONSTRAINTS, BaseMLP
 from fastreg.mlp._data import check_network_data
-from fastreg.mlp._docs import documented
 
 LOSSES = ("squared_error", "absolute", "huber", "quantile", "poisson", "gamma", "tweedie")
 
 
-@documented
+@_docs.shared
 class MLPRegressor(RegressorMixin, BaseMLP):
     """A feed-forward network that predicts numbers.
 
@@ -118,27 +118,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.weight_decay = weight_decay
         self.warmup = warmup
 
+    @_docs.fit
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train.
 
         Parameters
         ----------
-        X : array-like, dataframe or sparse of shape (n_samples, n_features)
-            Computed on in its own float type; integers become float32. CSR stays sparse.
+        {trained}
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative. A row of weight 0 is no row.
-        X_val, y_val : as X and y, default=None
-            A validation set: scored after each epoch, and what early stopping goes by.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            Invalid parameters or data, or a loss that is not finite: then `coefs_` are those of the last whole epoch.
+        {validation}
         """
         return self._fit(X, y, sample_weight, (X_val, y_val))
 

@@ -14,9 +14,11 @@ from scipy.optimize import Bounds as BoxBounds
 from scipy.optimize import minimize
 
 from fastreg.penalties import Bounds, NonNegative
+from fastreg.penalties.penalty import Separable
 
 __all__ = ["FullBatch", "minimise", "residual"]
 
+PART = 1 << 16  # weights
 STANDSTILL = 100  # proximal steps without a lower objective, up to rounding, before the search ends
 
 
@@ -43,7 +45,7 @@ class FullBatch:
     interrupted: bool = False
 
 
-def residual(net, penalties, X, Y, sample_weight=None):
+def residual(net, penalties, X, Y, sample_weight=None, gradient=None):
     """How far the weights are from stationary for mean loss + penalties: the largest |w - prox(w - gradient)|.
 
     Where nothing is penalised that is the largest entry of the gradient.
@@ -55,19 +57,27 @@ def residual(net, penalties, X, Y, sample_weight=None):
         Of the weights, layer by layer, then of the biases.
     X, Y, sample_weight
         As `Network.gradient` takes them.
+    gradient : callable, default=None
+        To be called in place of that.
 
     Returns
     -------
     float
     """
-    _, weight_slopes, bias_slopes = net.gradient(X, Y, sample_weight)
+    _, weight_slopes, bias_slopes = (gradient or net.gradient)(X, Y, sample_weight)
     worst = 0.0
     for w, g, penalty in zip(net.weights + net.biases, weight_slopes + bias_slopes, penalties, strict=True):
-        if penalty is not None:  # in place: in large networks each copy is as large as the weights
-            np.subtract(w, g, out=g)
-            g = penalty.prox(g, 1.0)
-            g -= w
-        worst = max(worst, float(g.max(initial=0.0)), -float(g.min(initial=0.0)))
+        # in parts where a penalty allows: in large networks a copy of a layer is much of the memory
+        whole = penalty is not None and not isinstance(penalty, Separable)
+        rows = len(g) if whole else max(1, PART // max(1, g[0].size))
+        for start in range(0, len(g), rows):
+            part = slice(start, start + rows)
+            moved = g[part]
+            if penalty is not None:
+                np.subtract(w[part], moved, out=moved)
+                moved = penalty.prox(moved, 1.0)
+                moved -= w[part]
+            worst = max(worst, float(moved.max(initial=0.0)), -float(moved.min(initial=0.0)))
     return worst
 
 

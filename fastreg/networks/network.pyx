@@ -164,9 +164,15 @@ cdef class Network:
         """Mean weighted loss, without penalties."""
         return self._pass(X, Y, sample_weight, None)
 
-    def gradient(self, X, Y, sample_weight=None):
-        """(mean weighted loss, its gradients in the weights, in the biases) over all rows, lists of arrays."""
-        arena = aligned(self.chain.size * self.chain.item)
+    def gradient(self, X, Y, sample_weight=None, arena=None):
+        """(mean weighted loss, its gradients in the weights, in the biases) over all rows, lists of arrays.
+
+        ``arena``: memory for them that a trainer has, or None.
+        """
+        if arena is None:
+            arena = aligned(self.chain.size * self.chain.item)
+        else:
+            arena[:] = 0
         value = self._pass(X, Y, sample_weight, arena)
         return value, self.views(arena, False), self.views(arena, True)
 

@@ -1,6 +1,6 @@
-# Numbers below the smallest normal one (1e-38 in float32) count as 0 while a network computes. Gradients of a dead neuron
-# are 0, and Adam's mean of them ends at 1e-45, as rounding doesn't let it reach 0; some processors take 150 cycles for
-# each operation on such a number. A thread sets the mode for its task, and puts back what was.
+# Numbers below the smallest normal one (1e-38 in float32) count as 0 while a network computes. Gradients of a dead
+# neuron are 0, and Adam's mean of them ends at 1e-45, as rounding doesn't let it reach 0; some processors take 150
+# cycles for each operation on such a number. A thread sets the mode for its task, and puts back what was.
 
 cdef extern from *:
     """

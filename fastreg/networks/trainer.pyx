@@ -2,15 +2,13 @@
 
 Each batch is gathered and cast, goes forward and backward through the chain, and every block of weights is updated
 while its gradient is still in the cache: step, momentum and the prox of l1 |w| + l2/2 w^2 are one pass
-(_simd/update.h). A penalty that is not these two numbers has its prox as a pass of its own over the layer, in the
-optimizer's metric too. Where the gradient is needed as a whole first (clipping, batches beyond the room of one), it
-is added up in an arena of its own.
+(_simd/update.h). What can't be done there, steps.pyx does at the end of a batch.
 """
 
 import numpy as np
 
 cimport numpy as cnp
-from libc.math cimport INFINITY, isfinite, sqrt
+from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -19,27 +17,21 @@ from fastreg._simd.dispatch cimport fr_dropout, fr_update
 from fastreg._threads cimport (
     Member, Pace, Team, interrupted, now, num_threads, parallel_for, raise_if_interrupted,
 )
-from fastreg.networks.chain cimport (
-    Chain, Layer, Source, Spaces, address, aligned, padded, products, weigh,
-)
-from fastreg.networks.network cimport Network, accumulate, batch_elements, describe
-from fastreg.networks.optimizers cimport Optimizer, SGD
+from fastreg.networks.chain cimport Chain, Layer, Source, Spaces, address, aligned, products, weigh
+from fastreg.networks.network cimport Network, batch_elements, describe
+from fastreg.networks.optimizers cimport Optimizer
 from fastreg.networks.passes cimport Passes, Piece
+from fastreg.networks.steps cimport Steps
 from fastreg.networks.subnormals cimport flush_subnormals, set_mode
-from fastreg.penalties.penalty cimport Penalty
 
 cnp.import_array()
 
 cdef Py_ssize_t MOST_ROWS = 2048        # of a batch in one piece; what is larger goes through in pieces
 cdef Py_ssize_t LEAST_ROWS = 16         # of a thread's share of a batch
+cdef double LEAST_WORK = 5e5          # multiply-adds of a piece that threads share: some 10 microseconds
 cdef enum:
     MOST_PIECES = 512           # of a run
 cdef double RUN = 1e8                   # multiply-adds of a run: its threads are sent for once
-
-ctypedef fused real:
-    float
-    double
-
 
 # An epoch, and a run of its pieces: batches, or parts of them where a batch is more than one piece.
 cdef struct Run:
@@ -90,20 +82,12 @@ cdef class Trainer:
     """
 
     cdef readonly Network net
-    cdef readonly Optimizer optimizer
-    cdef readonly list penalties, bias_penalties
     cdef readonly Py_ssize_t t
+    cdef readonly Steps steps
     cdef Chain chain
     cdef Layer *layers
     cdef fr_dropout *drops
-    cdef fr_update *updates             # of each layer's weights, then of each layer's biases
-    cdef void **borrowed                # the penalties again, of the weights and then of the biases
-    cdef double clip, decay
-    cdef object m, v, gradient, backup, apart_memory
-    cdef fr_update *sums                # adding up the gradient
-    cdef char *gradient_at
-    cdef char *apart                    # room for a layer three times
-    cdef Py_ssize_t apart_bytes
+    cdef object backup
     cdef Spaces spaces
     cdef Passes passes
     cdef Team alone, team
@@ -112,20 +96,16 @@ cdef class Trainer:
 
     def __cinit__(self, Network net, Optimizer optimizer, penalties=None, bias_penalties=None, dropout=None,
                   activity=None, clip=None, double decoupled_decay=0.0):
-        cdef Py_ssize_t i, L = net.chain.n_layers, most = 0
+        cdef Py_ssize_t i, L = net.chain.n_layers
         cdef Chain *c = &self.chain
         cdef Layer *layer
-        self.net, self.optimizer, self.t = net, optimizer, 0
-        self.penalties = self._each(penalties, L, "penalties")
-        self.bias_penalties = self._each(bias_penalties, L, "bias_penalties")
-        self.clip, self.decay = 0 if clip is None else clip, decoupled_decay
+        self.net, self.t = net, 0
+        charges = self._each(penalties, L, "penalties") + self._each(bias_penalties, L, "bias_penalties")
+        self.steps = Steps(net, optimizer, charges, 0 if clip is None else clip, decoupled_decay)
         c[0] = net.chain
         c.layers = self.layers = <Layer *>calloc(L, sizeof(Layer))
         memcpy(self.layers, net.chain.layers, L * sizeof(Layer))
-        self.updates = <fr_update *>calloc(2 * L, sizeof(fr_update))
-        self.sums = <fr_update *>calloc(2 * L, sizeof(fr_update))
         self.drops = <fr_dropout *>calloc(L, sizeof(fr_dropout))
-        self.borrowed = <void **>calloc(2 * L, sizeof(void *))
         dropout, activity = self._each(dropout, L - 1, "dropout"), self._each(activity, L - 1, "activity")
         for i in range(L - 1):
             layer = &c.layers[i]
@@ -135,25 +115,11 @@ cdef class Trainer:
             layer.slopes = layer.slopes or self.drops[i].rate > 0
             if activity[i] is not None:
                 layer.charged, (layer.l1, layer.l2) = True, activity[i]
-        # Weights at rest have moments of 0: the arenas of all have the same layout.
-        self.m = aligned(c.size * c.item) if optimizer.moments >= 1 else None
-        self.v = aligned(c.size * c.item) if optimizer.moments >= 2 else None
         self.backup = aligned(c.size * c.item)
-        for i in range(2 * L):
-            penalty = self._penalty(i)
-            self.borrowed[i] = <void *>penalty
-            if penalty is not None and not (<Penalty>penalty).fused:
-                most = max(most, self._length(i))
-        self.apart_bytes = padded(c, most) * c.item
-        self.apart_memory = aligned(3 * self.apart_bytes)
-        self.apart = address(self.apart_memory)
 
     def __dealloc__(self):
         free(self.layers)
-        free(self.updates)
-        free(self.sums)
         free(self.drops)
-        free(self.borrowed)
 
     def _each(self, given, Py_ssize_t count, str name):
         given = [None] * count if given is None else list(given)
@@ -161,41 +127,19 @@ cdef class Trainer:
             raise ValueError(f"{name} must have {count} entries, one for each layer; got {len(given)}.")
         return given
 
-    cdef object _penalty(self, Py_ssize_t which):
-        """Of update ``which``: first all weights, then all biases."""
-        cdef Py_ssize_t L = self.chain.n_layers
-        return self.penalties[which] if which < L else self.bias_penalties[which - L]
-
-    cdef Py_ssize_t _length(self, Py_ssize_t which) noexcept nogil:
-        """Elements of update ``which`` in the arena."""
-        cdef Py_ssize_t L = self.chain.n_layers
-        cdef const Layer *layer = &self.chain.layers[which % L]
-        if which >= L:
-            return padded(&self.chain, layer.n_out)
-        return padded(&self.chain, layer.n_in) if layer.n_out == 1 else layer.n_in * layer.ld
-
-    cdef Py_ssize_t _offset(self, Py_ssize_t which) noexcept nogil:
-        cdef const Layer *layer = &self.chain.layers[which % self.chain.n_layers]
-        return (layer.w if which < self.chain.n_layers else layer.b) * self.chain.item
-
     def get_state(self):
         """Moments and number of steps, to continue from later: a dict of arrays."""
-        state = {"t": np.array([self.t])}
-        for name, arena in (("m", self.m), ("v", self.v)):
-            if arena is not None:
-                for kind, biases in (("", False), ("b", True)):
-                    for i, array in enumerate(self.net.views(arena, biases)):
-                        state[f"{name}{kind}{i}"] = np.array(array)
-        return state
+        return {"t": np.array([self.t]), **self.steps.get_state()}
 
     def set_state(self, state):
         """Continue from a state of ``get_state``."""
         self.t = int(state["t"][0])
-        for name, arena in (("m", self.m), ("v", self.v)):
-            if arena is not None:
-                for kind, biases in (("", False), ("b", True)):
-                    for i, array in enumerate(self.net.views(arena, biases)):
-                        array[...] = state[f"{name}{kind}{i}"]
+        self.steps.set_state(state)
+
+    def gradient(self, X, Y, sample_weight=None):
+        """As ``Network.gradient``, in memory that the next epoch needs; room for batches is given back."""
+        self.spaces = self.passes = self.spaces_for = None
+        return self.net.gradient(X, Y, sample_weight, self.backup)
 
     def epoch(self, X, Y, sample_weight, order, Py_ssize_t batch_size, lr, uint64_t dropout_seed=0):
         """One pass over the rows of ``order``, a batch of ``batch_size`` after the other (the last may be smaller).
@@ -242,21 +186,21 @@ cdef class Trainer:
         n_batches = (n + batch_size - 1) // batch_size
         cdef const double[::1] rates = np.ascontiguousarray(np.broadcast_to(np.asarray(lr, np.float64), (n_batches,)))
         memset(&run, 0, sizeof(Run))
-        run.whole = batch_size <= MOST_ROWS and self.clip == 0
+        run.whole = batch_size <= MOST_ROWS and self.steps.clip == 0
         rows = batch_size if run.whole else min(batch_size, 512)
-        threads = num_threads(products(c) * n) if rows >= 2 * LEAST_ROWS else 1
+        threads = 1
+        if rows >= 2 * LEAST_ROWS and 3 * products(c) * rows >= LEAST_WORK:
+            threads = num_threads(products(c) * n)
         key = (rows, K, batch_elements(X, numbers, batch_size, rows), threads)
         if self.spaces_for != key:
             self.spaces, self.passes, self.spaces_for = Spaces(1), Passes(), key
             self.pace = Pace()
             self.spaces.lay_out(c, rows, K, key[2], True, threads, NULL)
             self.passes.make_room(c, self.spaces.space, self.net.loss, threads)
+            self.steps.make_room(threads)
             self.alone, self.team = Team(1), Team(threads)
-        if not run.whole and self.gradient is None:
-            self.gradient = aligned(c.size * c.item)
-            self.gradient_at = address(self.gradient)
         memcpy(address(self.backup), c.arena, c.size * c.item)
-        self._set_up()
+        self.steps.point(run.whole)
         run.trainer, run.x, run.y, run.weight = <void *>self, &x, &y, &weight
         run.order, run.n, run.batch_size, run.most, run.K = (
             <const Py_ssize_t *>cnp.PyArray_DATA(numbers), n, batch_size, rows, K)
@@ -266,9 +210,7 @@ cdef class Trainer:
                 whole_epoch = self._run(&run, threads, &loss) and c.net.finite(c.size, c.arena)
             if not whole_epoch:
                 memcpy(c.arena, address(self.backup), c.size * c.item)
-                for arena in (self.m, self.v):
-                    if arena is not None:
-                        arena[:] = 0
+                self.steps.reset()
                 self.t = 0
                 raise_if_interrupted()
                 raise FloatingPointError(
@@ -277,30 +219,10 @@ cdef class Trainer:
                 )
         return loss
 
-    cdef void _set_up(self):
-        """Where each update finds its weights and moments, and its l1 and l2."""
-        cdef Py_ssize_t which, L = self.chain.n_layers, offset
-        cdef Chain *c = &self.chain
-        cdef fr_update *u
-        for which in range(2 * L):
-            u = &self.updates[which]
-            offset = self._offset(which)
-            u.w = c.arena + offset
-            u.m = address(self.m) + offset if self.m is not None else NULL
-            u.v = address(self.v) + offset if self.v is not None else NULL
-            u.ld = c.layers[which % L].ld if which < L else 0
-            u.scale = 1
-            penalty = self._penalty(which)
-            u.apart = penalty is not None and not (<Penalty>penalty).fused
-            u.l1 = (<Penalty>penalty).l1 if penalty is not None and not u.apart else 0
-            u.l2 = (<Penalty>penalty).l2 if penalty is not None and not u.apart else 0
-            if self.gradient is not None:
-                accumulate(&self.sums[which], c.net, self.gradient_at + offset, u.ld)
-
     cdef int _run(self, Run *run, int threads, double *mean) noexcept nogil:
         """All batches; 0: interrupted, or the loss is not finite."""
         cdef const Chain *c = &self.chain
-        cdef fr_update *updates = self.updates if run.whole else self.sums
+        cdef fr_update *updates = self.steps.updates if run.whole else self.steps.sums
         cdef Py_ssize_t i, left, most, at, batch, n_rows = 0
         cdef double sum_loss = 0, started
         cdef int members
@@ -316,12 +238,15 @@ cdef class Trainer:
             elif run.rows == run.most:
                 run.n_pieces = left // run.most
             run.n_pieces = evenly(run.n_pieces, most)
-            members = self.pace.pick(threads) if run.rows == run.most else 1
+            members = 1
+            if run.rows == run.most:
+                members = self.pace.pick(threads, <double>(run.n - run.at) / run.rows)
             started = now()
             run.until = started + self.pace.patience(run.n_pieces) if members > 1 else INFINITY
             memset(run.last, 0, run.n_pieces * sizeof(bint))
             self.passes.plan(run.rows, True, self.drops if run.dropping else NULL, updates, updates + c.n_layers,
                              members)
+            self.steps.share(members)
             if members > 1:
                 self.team.begin()
                 run.team = <void *>self.team
@@ -377,23 +302,15 @@ cdef class Trainer:
                 if run.dropping:
                     team.phase(&me, draw_task, &stand, team.single, thread)
                 self.passes.run(&piece, team, &me, thread)
-                if stand.at + run.rows == end and (not run.whole or self.apart_bytes > 0):
-                    team.phase(&me, finish_task, &stand, team.single, thread)
+                if stand.at + run.rows == end:
+                    self.steps.finish(run.whole, team, &me, thread)
             stand.at += run.rows
             if run.last[i]:
                 break
 
     cdef void _prepare(self, const Stand *stand) noexcept nogil:
-        """The numbers of the batch's step."""
         cdef Run *run = stand.run
-        cdef Py_ssize_t which, L = self.chain.n_layers, batch = stand.at // run.batch_size
-        cdef fr_update *first = &self.updates[0]
-        self.optimizer.prepare(self.chain.net, first, run.rates[batch], stand.t)
-        for which in range(2 * L):
-            take_numbers(&self.updates[which], first)
-            self.updates[which].decay = run.rates[batch] * self.decay if which < L else 0
-        if not run.whole and stand.at % run.batch_size == 0:
-            memset(self.gradient_at, 0, self.chain.size * self.chain.item)
+        self.steps.prepare(run.rates[stand.at // run.batch_size], stand.t)
         # told to all members by the end of the phase, and for each piece once
         run.last[(stand.at - run.at) // run.rows] = now() > run.until
 
@@ -409,81 +326,11 @@ cdef class Trainer:
             z ^= z >> 31
             self.drops[i].key0, self.drops[i].key1 = <uint32_t>z, <uint32_t>(z >> 32)
 
-    cdef void _step(self) noexcept nogil:
-        """Updates from the gradient that was added up, clipped."""
-        cdef const Chain *c = &self.chain
-        cdef const char *gradient = self.gradient_at
-        cdef const Layer *layer
-        cdef Py_ssize_t which, L = c.n_layers
-        cdef double norm = sqrt(c.net.square_sum(c.size, gradient)), scale = 1
-        if self.clip > 0 and norm > self.clip:
-            scale = self.clip / norm
-        for which in range(2 * L):
-            self.updates[which].scale = scale
-            layer = &c.layers[which % L]
-            if which < L and layer.n_out > 1:
-                self.updates[which].step(&self.updates[which], 0, layer.n_in, layer.n, gradient + self._offset(which),
-                                         layer.ld)
-            else:
-                self.updates[which].step(&self.updates[which], 0, 1, self._length(which),
-                                         gradient + self._offset(which), 0)
-
-    cdef void _prox(self) noexcept nogil:
-        """The prox of penalties that are not fused: on a copy without padding, in the optimizer's metric."""
-        cdef const Chain *c = &self.chain
-        cdef fr_update *u
-        cdef const Layer *layer
-        cdef Py_ssize_t which, n_in, ld
-        cdef char *z = self.apart
-        cdef char *w = z + self.apart_bytes
-        cdef char *h = w + self.apart_bytes
-        for which in range(2 * c.n_layers):
-            u = &self.updates[which]
-            if not u.apart:
-                continue
-            layer = &c.layers[which % c.n_layers]
-            n_in = layer.n_in if which < c.n_layers else 1
-            ld = layer.ld if which < c.n_layers else layer.n_out
-            if self.optimizer.moments == 2:
-                c.net.metric(u, self._length(which), z)
-                c.net.gather(n_in, layer.n_out, z, ld, c.item, NULL, h, layer.n_out)
-            c.net.gather(n_in, layer.n_out, u.w, ld, c.item, NULL, w, layer.n_out)
-            memcpy(z, u.w, self._length(which) * c.item)
-            (<Penalty>self.borrowed[which]).prox_layer(c.f32, n_in, layer.n_out, w,
-                                                       h if self.optimizer.moments == 2 else NULL, u.rate)
-            c.net.gather(n_in, layer.n_out, w, layer.n_out, c.item, NULL, u.w, ld)
-            if self.optimizer.settles():
-                c.net.settle(u, self._length(which), z, (<SGD>self.optimizer).nesterov)
-                if (<SGD>self.optimizer).nesterov and (<Penalty>self.borrowed[which]).constrains:
-                    # the point ahead, where the network is, must be allowed too
-                    c.net.gather(n_in, layer.n_out, u.w, ld, c.item, NULL, w, layer.n_out)
-                    memcpy(z, u.w, self._length(which) * c.item)
-                    (<Penalty>self.borrowed[which]).prox_layer(c.f32, n_in, layer.n_out, w, NULL, u.rate)
-                    c.net.gather(n_in, layer.n_out, w, layer.n_out, c.item, NULL, u.w, ld)
-                    if c.f32:
-                        look_less[float](self._length(which), <float *>u.w, <float *>z, u.momentum, <float *>u.m)
-                    else:
-                        look_less[double](self._length(which), <double *>u.w, <double *>z, u.momentum, <double *>u.m)
-
 
 cdef Py_ssize_t evenly(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
     """How many at a time, where n are taken in as few turns as ``most`` allows."""
     cdef Py_ssize_t turns = (n + most - 1) // most
     return (n + turns - 1) // turns
-
-
-cdef void take_numbers(fr_update *u, const fr_update *first) noexcept nogil:
-    """The step and the optimizer's numbers, the same for all layers."""
-    u.step, u.rate, u.momentum, u.beta1, u.beta2, u.epsilon = (
-        first.step, first.rate, first.momentum, first.beta1, first.beta2, first.epsilon)
-    u.correct1, u.correct2 = first.correct1, first.correct2
-
-
-cdef void look_less(Py_ssize_t n, const real *w, const real *z, double momentum, real *velocity) noexcept nogil:
-    """Velocities that lead to w where they led to z."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        velocity[i] += <real>((w[i] - z[i]) / momentum)
 
 
 cdef void member_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -501,11 +348,3 @@ cdef void prepare_task(void *context, Py_ssize_t task, int thread) noexcept nogi
 cdef void draw_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Stand *stand = <Stand *>context
     (<Trainer>stand.run.trainer)._draw(stand.run.seed, stand.at)
-
-
-cdef void finish_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    cdef Stand *stand = <Stand *>context
-    if not stand.run.whole:
-        (<Trainer>stand.run.trainer)._step()
-    if (<Trainer>stand.run.trainer).apart_bytes > 0:
-        (<Trainer>stand.run.trainer)._prox()

@@ -14,7 +14,7 @@ import numpy as np
 
 from libc.math cimport INFINITY
 
-cdef Py_ssize_t PART = 1 << 16
+cdef Py_ssize_t PART = 1 << 14
 
 ctypedef fused real:
     float
