@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils._test_common.instance_generator import PER_ESTIMATOR_XFAIL_CHECKS
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.metadata_routing import MetadataRequest, MetadataRouter
 
 import fastreg
 from fastreg.penalties import Penalty
@@ -213,6 +214,14 @@ def test_sample_weight_is_routed(case):
     half = np.arange(len(X) // 2, len(X))
     by_hand = case.make().fit(X[half], y[half], sample_weight=weight[half])
     same_fit(result["estimator"][0], by_hand)
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+@pytest.mark.parametrize("case", ESTIMATORS, ids=str)
+def test_routing_can_be_asked_for(case, enabled):
+    with sklearn.config_context(enable_metadata_routing=enabled):
+        routing = case.ours().get_metadata_routing()
+    assert isinstance(routing, MetadataRouter | MetadataRequest)
 
 
 @pytest.mark.parametrize("case", [case for case in PATH_ESTIMATORS if case.is_cv], ids=str)

@@ -199,10 +199,14 @@ class RidgeSearch:
         -------
         sklearn.utils.metadata_routing.MetadataRouter
         """
+        # not the scorer that asks `score`: it would ask for this router
+        scorer = (
+            self._get_scorer() if _routing_enabled() or self.scoring is not None else get_scorer(self._default_scorer)
+        )
         return (
             MetadataRouter(owner=self)
             .add_self_request(self)
-            .add(scorer=self._get_scorer(), method_mapping=MethodMapping().add(caller="fit", callee="score"))
+            .add(scorer=scorer, method_mapping=MethodMapping().add(caller="fit", callee="score"))
             .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
         )
 
