@@ -50,6 +50,18 @@ def test_quantile_reaches_the_optimum_of_the_linear_program(n, p, alpha, q, fit_
         assert (ours.coef_ != 0).sum() <= (theirs.coef_ != 0).sum() + 1
 
 
+@pytest.mark.parametrize("shift", [0.0, 1e3])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_quantile_without_a_penalty_on_few_rows(shift, fit_intercept):
+    """More features than rows, none at a bound: of all perfect fits one is found, to the end."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 60)) + shift
+    y = X[:, 0] - shift + rng.standard_normal(30)
+    model = QuantileRegressor(alpha=0, fit_intercept=fit_intercept).fit(X, y)
+    assert model.converged_
+    np.testing.assert_allclose(model.predict(X), y, atol=1e-7)
+
+
 def test_quantile_with_ties_and_integers():
     """Degenerate: many equal rows, an optimum that is not unique."""
     rng = np.random.default_rng(0)

@@ -79,7 +79,8 @@ class _Scales:
         some = s > 0
         size = float((u[some] ** 2 / s[some]).sum()) / sigma**2  # at most 1
         scale = 1 / np.sqrt(size) if size > 1 else 1.0
-        rounding = np.sqrt(self.design.sq_norms) * 1e-9 * sigma
+        charged = state.last * self.inner.l1_ratio * self.inner.factor > 0
+        rounding = np.sqrt(self.design.sq_norms) * np.where(charged, 1e-15, 1e-9) * sigma
         shrink, charge, extra = dual_charge(scale * state.v, state.coef, self.inner, state.last, rounding)
         dual = (2 * self.total / sigma) * (shrink * scale * dot(u, self.y) - charge)
         if self.design.fit_intercept and abs(float(u.sum())) > 1e-9 * float(np.abs(u).sum()):

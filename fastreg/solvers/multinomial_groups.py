@@ -16,6 +16,7 @@ from .composite_model import MINIMISERS, Model
 from .multinomial import Multinomial
 from .multinomial_newton import joint_step
 from .multitask_newton import solve_blocks
+from .semidefinite import solver_of
 from .working_set import FIRST, SURE, TALL
 
 BOUND = 0.5  # no curvature of the loss in the raw predictions of a row is more
@@ -83,6 +84,8 @@ class GroupedMultinomial(Multinomial):
         """What a step on all classes leads to: see multinomial_newton.py."""
         some = self.groups.take(joined[: len(joined) // self.K])
         sub = some.across(self.K, len(c) - len(joined))
+        if alpha == 0 and not sub.bounded:
+            return sub, old + solver_of(G)(c)
         order = sub.order  # groups have to be neighbours
         own = sub.take(order)
         model = Model(G[np.ix_(order, order)], c[order], old[order], slack, own, alpha, 1.0, goal, float(G.size))

@@ -27,6 +27,7 @@ from .semidefinite import solver_of
 
 STEP = 0.9995  # share of the way to the boundary
 FIRST = 200  # columns of the first working set
+MOST = 3000  # coefficients of a vertex
 WHOLE = 1000  # columns that are all worked on
 
 
@@ -115,7 +116,7 @@ class QuantileProblem:
         design, s = self.design, self.s
         u = np.clip(u, s * (self.q - 1), s * self.q)
         v = design.xt(u)
-        rounding = np.sqrt(design.sq_norms) * 1e-9
+        rounding = np.sqrt(design.sq_norms) * np.where(self.alpha * self.penalty.factor > 0, 1e-15, 1e-9)
         scale, _, extra = dual_charge(v, coef, self.penalty, self.alpha, rounding)
         if design.fit_intercept:
             extra += abs(float(u.sum()) * b)
@@ -170,13 +171,12 @@ class QuantileProblem:
             full[some] = x
             return full
 
-        def solve(factor, D, E, c, e, G, mean, total):
+        def solve(factor, D, E, c, e, mean, total):
             """The move of everything for right-hand sides c of the rows and e of the columns."""
-            right = design.xt(spread(D * c), cols) if not centred else None
-            if centred:
-                shift = float(D @ c) / total
-                right = design.xt(spread(D * (c - shift)), cols)
-            right[paid] -= E * e
+            # what rounding has left of X'u - z and 1'u goes as well: steps are long, small penalties feel it
+            shift = float(D @ c + rows.t.sum()) / total if centred else 0.0
+            right = design.xt(spread(D * (c - shift)), cols) + design.xt(spread(rows.t), cols)
+            right[paid] -= E * e + charges.t
             dw = factor(right)
             moved = design.xw(dw, cols)
             db = shift - float(mean @ dw) if centred else 0.0
@@ -197,10 +197,10 @@ class QuantileProblem:
             G *= total
             G[paid, paid] += E
             factor = solver_of(G)
-            # stationarity and feasibility hold at every iterate; what rounding does to them is in the residuals
+            # stationarity holds at every iterate; what rounding does to it is in the residuals
             off = y[some] - linear[some] - b - rows.above + rows.below
             offcol = w[paid] - charges.above + charges.below
-            ahead = solve(factor, D, E, off - c, offcol - e, G, mean, total)
+            ahead = solve(factor, D, E, off - c, offcol - e, mean, total)
             predictor = rows.move(ahead[3], 0.0), charges.move(ahead[4], 0.0)
             mu = (rows.complement() + charges.complement()) / count
             reach = [box.reach(move) for box, move in zip((rows, charges), predictor, strict=True)]
@@ -213,7 +213,7 @@ class QuantileProblem:
             mu *= min((after / count / mu) ** 3, 1.0) if mu > 0 else 0.0
             _, c = rows.system(mu, predictor[0])
             _, e = charges.system(mu, predictor[1])
-            dw, db, moved, dt, dz = solve(factor, D, E, off - c, offcol - e, G, mean, total)
+            dw, db, moved, dt, dz = solve(factor, D, E, off - c, offcol - e, mean, total)
             moves = rows.move(dt, mu, predictor[0]), charges.move(dz, mu, predictor[1])
             primal, dual = (
                 min(1.0, STEP * min(pair)) for pair in zip(rows.reach(moves[0]), charges.reach(moves[1]), strict=True)
@@ -240,14 +240,15 @@ class QuantileProblem:
         design, s = self.design, self.s
         active = cols[self.used]
         size = len(active) + design.fit_intercept
-        if size > min(self.some.sum(), 3000):
+        if size > MOST:
             return
         coef, b, linear, dual = np.zeros(design.p), 0.0, np.zeros(design.n), u
         if size:
-            rows = np.sort(np.argsort(-self.interior, kind="stable")[:size])
+            count = min(size, int(self.some.sum()))  # fewer rows than coefficients: of all solutions the smallest
+            rows = np.sort(np.argsort(-self.interior, kind="stable")[:count])
             X = _rows_of(design, rows, active)
             if design.fit_intercept:
-                X = np.column_stack([X, np.ones(size)])
+                X = np.column_stack([X, np.ones(count)])
             found = lstsq(X, self.y[rows], cond=1e-13, lapack_driver="gelsy")[0]
             if design.fit_intercept:
                 found, b = found[:-1], float(found[-1])
