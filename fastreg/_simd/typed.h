@@ -168,29 +168,43 @@ static void NAME(col_moments)(ptrdiff_t n, const void *xv, double shift, const d
     out[2] += s3;
 }
 
+static inline __attribute__((always_inline)) void NAME(moments_of)(const int rows, ptrdiff_t p, const T *x, ptrdiff_t rs,
+                                                                   const double *shift, const double *s,
+                                                                   const double *v, double *m1, ptrdiff_t ldo)
+{
+    double *m2 = m1 + ldo, *m3 = m2 + ldo;
+    for (ptrdiff_t j = 0; j + VD <= p; j += VD) {
+        const vd m = load(shift + j);
+        vd a = load(m1 + j), b = load(m2 + j), c = load(m3 + j);
+#pragma GCC unroll 4
+        for (int l = 0; l < rows; l++) {
+            vd d = NAME(loadx)(x + l * rs + j) - m, sd = d;
+            if (s)
+                sd *= splat(s[l]);
+            a += sd;
+            b += d * sd;
+            c += d * splat(v[l]);
+        }
+        store(m1 + j, a);
+        store(m2 + j, b);
+        store(m3 + j, c);
+    }
+}
+
+/* Rows are read along memory, four at once: the sums stay in the first-level cache. */
 static void NAME(row_moments)(ptrdiff_t n, ptrdiff_t p, const void *xv, ptrdiff_t rs, const double *shift,
                               const double *s, const double *v, double *out, ptrdiff_t ldo)
 {
     double *m1 = out, *m2 = out + ldo, *m3 = out + 2 * ldo;
-    ptrdiff_t j = 0;
-    for (; j + VD <= p; j += VD) {          /* a vector of columns at a time: its sums stay in registers */
-        const vd m = load(shift + j);
-        vd a = splat(0), b = a, c = a;
+    const T *x = xv;
+    ptrdiff_t at = 0;
+    for (; at + 4 <= n; at += 4)
+        NAME(moments_of)(4, p, x + at * rs, rs, shift, s ? s + at : NULL, v + at, out, ldo);
+    for (; at < n; at++)
+        NAME(moments_of)(1, p, x + at * rs, rs, shift, s ? s + at : NULL, v + at, out, ldo);
+    for (ptrdiff_t j = p - p % VD; j < p; j++)
         for (ptrdiff_t i = 0; i < n; i++) {
-            vd d = NAME(loadx)((const T *)xv + i * rs + j) - m, sd = d;
-            if (s)
-                sd *= splat(s[i]);
-            a += sd;
-            b += d * sd;
-            c += d * splat(v[i]);
-        }
-        store(m1 + j, load(m1 + j) + a);
-        store(m2 + j, load(m2 + j) + b);
-        store(m3 + j, load(m3 + j) + c);
-    }
-    for (; j < p; j++)
-        for (ptrdiff_t i = 0; i < n; i++) {
-            double d = ((const T *)xv)[i * rs + j] - shift[j], sd = s ? s[i] * d : d;
+            double d = x[i * rs + j] - shift[j], sd = s ? s[i] * d : d;
             m1[j] += sd;
             m2[j] += sd * d;
             m3[j] += v[i] * d;
