@@ -206,6 +206,9 @@ def check_verbs(X, weight, tol=1e-12, **options):
     expected = plain.unscale(Y[:p].T if p <= n else np.ones(p), 3.0)
     np.testing.assert_allclose(coef, expected[0], rtol=1e-12)
     np.testing.assert_allclose(intercept, expected[1], rtol=1e-9, atol=1e-9)
+    values, W = np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64), rng.standard_normal((3, p))
+    for w, b in ((W[0], 2.0), (W, np.arange(3.0))):
+        same(design.raw(w, b), values @ w.T + b, 10 + np.abs(values) @ np.abs(w.T), tol)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

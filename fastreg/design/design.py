@@ -312,6 +312,12 @@ class Design:
         """The design of some columns of X, not standardised."""
         return Design(self.X[:, cols], self.weights, fit_intercept=self.fit_intercept)
 
+    def raw(self, coef, intercept):
+        """Predictions (n,) or (n, K) of coefficients in the units of X, (p,) or (K, p), without a copy of X."""
+        W = np.ascontiguousarray(np.atleast_2d(coef), dtype=np.float64)
+        raw = self.storage.combine(np.arange(self.p), W, np.zeros(self.p))
+        return (raw[0] if coef.ndim == 1 else raw.T) + intercept
+
     def predict(self, coefs, intercepts, rows):
         """Raw predictions of some rows for fits in the units of X, (K, p) or (K, T, p): (K, m) or (K, m, T)."""
         X = self.X.tocsr()[rows] if self.storage.is_sparse else self.X[rows]

@@ -112,7 +112,7 @@ class LinearClassifier(LinearPredictor, LinearClassifierMixin):
         """Whether no row that counts is on the wrong side, and nothing stops coefficients from growing."""
 
         def all_right():
-            raw = design.X @ self.coef_.T + self.intercept_ + (0.0 if offset is None else offset[:, None])
+            raw = design.raw(self.coef_, self.intercept_) + (0.0 if offset is None else offset[:, None])
             right = (raw[:, 0] > 0 if raw.shape[1] == 1 else raw.argmax(axis=1)) == coded
             return right[design.weights > 0].all()
 

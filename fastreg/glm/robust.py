@@ -163,7 +163,7 @@ class HuberRegressor(RobustRegressor):
                 max_iter=max(1, self.max_iter), coef_init=self._start((X.shape[1],), penalty),
             )  # fmt: skip
         self._set(path, X)
-        self.outliers_ = np.abs(target - X @ path.coefs[0] - path.intercepts[0]) > self.epsilon * self.scale_
+        self.outliers_ = np.abs(target - design.raw(path.coefs[0], path.intercepts[0])) > self.epsilon * self.scale_
         return self
 
 
