@@ -80,9 +80,10 @@ class Multinomial:
         """Loss, the dual point and its correlations: one pass over X; fresh: predictions anew."""
         design = self.design
         if fresh:
-            for part in self.parts:
-                used = np.flatnonzero(part.coef)
-                part.predictor.linear = design.xw(part.coef[used], used)
+            used = np.flatnonzero(self.coef.any(axis=0))
+            linear = design.xw(np.ascontiguousarray(self.coef[:, used].T), used).T
+            for part, own in zip(self.parts, linear, strict=True):
+                part.predictor.linear = np.array(own)
         raw = np.ascontiguousarray(self.raw().T)
         self.value, gradient, _ = self.loss(raw, self.y, self.s)
         p = np.ascontiguousarray(self.loss.predict(raw).T)

@@ -108,9 +108,10 @@ class GroupedMultinomial(Multinomial):
         new = solve_blocks(G, Q, old, sub, alpha / BOUND, yy, max(2 * goal / (BOUND * yy), 1e-15), SWEEPS)[0]
         move = new - old
         before = self.value + self.across.value(self.coef.ravel(), alpha)
+        moved = design.xw(move, cols).T
         for k, part in enumerate(self.parts):
             part.coef[cols] = new[:, k]
-            part.predictor.linear = part.predictor.linear + design.xw(np.ascontiguousarray(move[:, k]), cols)
+            part.predictor.linear = part.predictor.linear + moved[k]
             if design.fit_intercept:
                 part.predictor.b -= float(gradient[:, k].sum()) / BOUND
         self.value = self.loss(np.ascontiguousarray(self.raw().T), self.y, self.s)[0]
