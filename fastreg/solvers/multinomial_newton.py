@@ -41,8 +41,8 @@ def curvature(design, p, sets):
     for k, cols in enumerate(sets):
         own = slice(starts[k], starts[k + 1])
         weight = s * p[k]
-        columns[:, own] = design.take(cols) * p[k][:, None]
         if len(cols):
+            columns[:, own] = design.take(cols) * p[k][:, None]
             G[own, own], cross = design.reweighted(weight, cols)
         if free and k:  # the first class's intercept is the one that stays
             at = m + k - 1
