@@ -312,3 +312,19 @@ def test_round_trips():
         again = pickle.loads(pickle.dumps(fitted))
         np.testing.assert_array_equal(fitted.predict(X), again.predict(X))
         assert not any(name.startswith("_labels") for name in vars(fitted))
+
+
+def test_more_features_without_a_penalty_than_rows():
+    """No row can be left out; folds are fitted by the least of the solutions, as `Ridge` fits them."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((6, 20)), rng.standard_normal(6)
+    factor = np.r_[np.zeros(8), np.ones(12)]
+    X[1:, 8] = 0
+    for these in (factor, np.where(np.arange(20) == 8, 0.0, 1.0)):
+        with pytest.raises(ValueError, match="can't be left out"):
+            RidgeCV(penalty_factor=these).fit(X, y)
+    model = RidgeCV(penalty_factor=factor, cv=3, alphas=[0.5, 5.0]).fit(X, y)
+    for k, (train, test) in enumerate(KFold(3).split(X)):
+        for j, alpha in enumerate([0.5, 5.0]):
+            one = Ridge(alpha=alpha, penalty_factor=factor).fit(X[train], y[train])
+            assert model.cv_results_["mse"][j, k] == pytest.approx(np.mean((y[test] - one.predict(X[test])) ** 2))

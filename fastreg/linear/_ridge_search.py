@@ -75,6 +75,7 @@ class RidgeSearch:
         factor = check_bounds(X.shape[1], self.penalty_factor)[0]
         per_target = getattr(self, "alpha_per_target", False) and y.ndim == 2 and y.shape[1] > 1
         design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
+        _check_each_can_be_left_out(design, factor)
         if self.scoring is None:
             keep = "errors" if self.store_cv_results else None
         else:
@@ -208,6 +209,21 @@ class RidgeSearch:
             .add_self_request(self)
             .add(scorer=scorer, method_mapping=MethodMapping().add(caller="fit", callee="score"))
             .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+        )
+
+
+def _check_each_can_be_left_out(design, factor):
+    """Raise if without some row the coefficients of features without a penalty are not determined."""
+    free = np.flatnonzero(factor == 0) if factor is not None else []
+    if not len(free):
+        return
+    vectors, sizes, _ = np.linalg.svd(np.sqrt(design.weights)[:, None] * design.take(free), full_matrices=False)
+    vectors = vectors[:, sizes > 1e-12 * max(sizes[0], 1e-300)]
+    leverage = (vectors * vectors).sum(axis=1) + (design.weights if design.fit_intercept else 0.0)
+    if leverage.max() > 1 - 1e-10:
+        raise ValueError(
+            f"Without row {int(leverage.argmax())} the features without a penalty have no coefficients of their own: "
+            "it can't be left out. Use cv, or penalise them."
         )
 
 

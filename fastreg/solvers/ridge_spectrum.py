@@ -146,7 +146,7 @@ class DualSpectrum(Dual):
         total = (self.values[:, None] + shifts)[:, :, None]
         least = _EPS * len(self.vectors) * self.values.max(initial=0.0)  # shift 0: minimum norm
         scores = np.where(total > least, scores / np.maximum(total, _TINY), 0.0)
-        dual = self.outside(self.vectors @ scores.reshape(len(scores), -1))
+        dual = self.outside(self.vectors @ scores.reshape(len(scores), len(shifts) * y.shape[1]))
         return self.primal(np.tile(y, (1, len(shifts))), dual).reshape(-1, len(shifts), y.shape[1])
 
     def leave_one_out(self, y, shifts):
