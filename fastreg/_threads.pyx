@@ -97,7 +97,7 @@ cdef enum:
     ALL, ALONE, CHECK           # what Pace does
 # Of Pace: what one thread earns in a second; what all threads may save up and owe, in pieces (and seconds); pieces
 # until what one thread takes is checked; seconds of work that one thread does by itself.
-cdef double EARNED = 1.0 / 64, MOST_CREDIT = 2, LEAST_CREDIT = 0.01, MOST_DEBT = 32, CHECK_AFTER = 64, WORTH = 0.02
+cdef double EARNED = 1.0 / 64, MOST_CREDIT = 2, LEAST_CREDIT = 0.01, MOST_DEBT = 32, CHECK_AFTER = 64, WORTH = 0.1
 cdef int _forked = 0
 cdef int _stop = 0
 cdef object _error = None
@@ -311,8 +311,9 @@ cdef class Pace:
     the times that counts, not what most pieces take. So all threads work on credit. A piece that they do sooner than
     one thread would earns the difference, one that takes them longer costs it. Where nothing is left one thread goes on
     alone, and earns a share of its time, until that would pay for a piece that takes twice as long. So whatever the
-    machine does, the work takes longer than on one thread by no more than that share, and a few pieces. Work of some
-    milliseconds is left to one thread: the others would save as many at most, and a single lost turn takes as long.
+    machine does, the work takes longer than on one thread by no more than that share, and a few pieces. Work of less
+    than a tenth of a second is left to one thread: what others would save is not noticed, and turns that are lost in
+    a first try take up to 16 ms.
 
     What one thread takes is the mean of its last times, or less where a piece that it did alone as a check says so.
     """
@@ -362,6 +363,13 @@ cdef class Pace:
             self.credit += EARNED * seconds
         self.largest = max(self.largest, amount)
         self.unit = self.one * self.largest
+
+
+def tries_from(double seconds):
+    """From how much work on Pace tries all threads. Returns what it was: tests have little work."""
+    global WORTH
+    before, WORTH = WORTH, seconds
+    return before
 
 
 def get_num_threads():

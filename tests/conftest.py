@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
+from fastreg._threads import tries_from
+
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 # A fit takes what it takes on a busy machine, so no deadline. In CI the same examples each time: a change
@@ -26,3 +28,11 @@ def threads(request):
     """Run the test on one thread and on two, BLAS and OpenMP alike; the value is the number."""
     with threadpool_limits(request.param):
         yield request.param
+
+
+@pytest.fixture
+def eager():
+    """Work is tried on all threads however little there is of it."""
+    before = tries_from(0.0)
+    yield
+    tries_from(before)

@@ -144,7 +144,7 @@ def test_a_fit_takes_the_memory_of_training():
     assert peak < 4 * weights + 3 * batch
 
 
-def test_the_same_bits_on_any_number_of_threads():
+def test_the_same_bits_on_any_number_of_threads(eager):
     X, y = data(n=400, p=50)
     params = {"hidden_layer_sizes": (60, 60), "max_iter": 5, "random_state": 0, "penalty": L1(1e-3), "dropout": 0.3}
     fits = []

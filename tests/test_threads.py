@@ -139,13 +139,13 @@ def test_work_of_milliseconds_stays_on_one_thread(calls):
     for _ in range(calls):
         for left in (3, 2, 1):
             assert pace.pick(2, left) == 1
-            pace.done(1, 0.015 / 3 / calls)
+            pace.done(1, 0.075 / 3 / calls)
     assert pace.pick(2, 0.1 * calls) == 1
     assert pace.pick(2, 30 * calls) == 2
     pace = Pace()
     for _ in range(4):
         assert pace.pick(2, 1) == 1
-        pace.done(1, 0.0045)
+        pace.done(1, 0.0225)
     assert pace.pick(2, 1) == 2
 
 
