@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.optimize import linprog
 from sklearn import linear_model
 from sklearn.exceptions import ConvergenceWarning
 
@@ -48,6 +49,55 @@ def test_quantile_reaches_the_optimum_of_the_linear_program(n, p, alpha, q, fit_
     assert pinball(ours, X, y, v) - ours.dual_gap_ <= best + 1e-12  # the bound holds
     if alpha:
         assert (ours.coef_ != 0).sum() <= (theirs.coef_ != 0).sum() + 1
+
+
+BOUNDS = {"free": {}, "sign": {"lower": 0}, "box": {"lower": -0.3, "upper": 0.2}, "one side": {"upper": 0.1}}
+
+
+@pytest.mark.parametrize("bounds", BOUNDS.values(), ids=BOUNDS)
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("alpha", [0.0, 0.05])
+@pytest.mark.parametrize(("n", "p"), [(120, 8), (40, 1100)])
+def test_quantile_with_l2_and_bounds_is_no_worse_than_its_neighbours(bounds, l1_ratio, alpha, n, p):
+    X, y = data(n, p)
+    v = weights(n)
+    model = QuantileRegressor(quantile=0.7, alpha=alpha, l1_ratio=l1_ratio, standardize=True, **bounds).fit(X, y, v)
+    assert model.converged_
+    low, high = bounds.get("lower", -np.inf), bounds.get("upper", np.inf)
+    w = model.coef_.copy()
+    assert low <= w.min()
+    assert w.max() <= high
+    scale = np.sqrt(np.average((X - np.average(X, axis=0, weights=v)) ** 2, axis=0, weights=v))
+
+    def objective(coef, intercept):
+        r = y - X @ coef - intercept
+        size = np.abs(coef) * scale
+        charge = l1_ratio * size + (1 - l1_ratio) / 2 * size**2
+        return v @ np.maximum(0.7 * r, -0.3 * r) / v.sum() + alpha * charge.sum()
+
+    best, rng = objective(w, model.intercept_), np.random.default_rng(0)
+    rounding = 1e-12 * np.abs(y).mean()
+    for size in (1e-5, 1e-3, 0.1):
+        for _ in range(40):
+            move = size * rng.standard_normal(p) * (rng.random(p) < rng.choice([2 / p, 0.5]))
+            b = model.intercept_ + size * rng.standard_normal()
+            assert objective(np.clip(w + move, low, high), b) >= best - model.dual_gap_ - rounding
+    if alpha and l1_ratio:
+        assert (w == 0).any()
+    if bounds and p == 8:
+        assert np.isin(w, [low, high]).any()
+
+
+@pytest.mark.parametrize("q", [0.2, 0.5])
+def test_quantile_with_bounds_is_the_linear_program(q):
+    X, y = data(60, 6)
+    model = QuantileRegressor(quantile=q, alpha=0.02, lower=-0.5, upper=[0.1, 0.2, 0, 1, 2, 3]).fit(X, y)
+    one, n = np.eye(60), 60
+    columns = [X, -X, np.ones((n, 1)), -np.ones((n, 1)), one, -one]
+    prices = [[0.02] * 12, [0, 0], [q / n] * n, [(1 - q) / n] * n]
+    most = [0.1, 0.2, 0, 1, 2, 3] + [0.5] * 6 + [None] * (2 + 2 * n)
+    best = linprog(np.concatenate(prices), A_eq=np.hstack(columns), b_eq=y, bounds=[(0, m) for m in most])
+    assert pinball(model, X, y, np.ones(n)) == pytest.approx(best.fun, abs=1e-9)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e3])
@@ -184,11 +234,10 @@ def test_factors_and_scales(model):
             np.testing.assert_allclose(fitted.coef_ * X.std(axis=0), scaled.coef_, atol=1e-4)
         else:
             assert fitted.coef_[7] == pytest.approx(0, abs=1e-5)
-    if "lower" in model.get_params():
-        bounded = fit(model, X, y, params={"lower": 0, "upper": 0.4})
-        assert bounded.coef_.min() >= 0
-        assert bounded.coef_.max() == pytest.approx(0.4)
-        assert bounded.converged_
+    bounded = fit(model, X, y, params={"lower": 0, "upper": 0.4})
+    assert bounded.coef_.min() >= 0
+    assert bounded.coef_.max() == pytest.approx(0.4)
+    assert bounded.converged_
 
 
 @both

@@ -22,8 +22,7 @@ class LinearPredictor(SparseLinearModel):
 
     def _problem(self, X, sample_weight, l1_ratio):
         """Design and penalty."""
-        lower, upper = getattr(self, "lower", None), getattr(self, "upper", None)  # quantiles have no bounds
-        bounds = check_bounds(X.shape[1], self.penalty_factor, lower, upper)
+        bounds = check_bounds(X.shape[1], self.penalty_factor, self.lower, self.upper)
         design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
         return design, FeatureL1L2(X.shape[1], l1_ratio, *bounds)
 

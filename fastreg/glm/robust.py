@@ -169,21 +169,23 @@ class HuberRegressor(RobustRegressor):
 
 @documented
 class QuantileRegressor(RobustRegressor):
-    """Linear regression of a quantile, with an L1 penalty: the linear program, solved to the last digit.
+    """Linear regression of a quantile, with L1, L2 and bounds; without L2 a linear program, solved to the last digit.
 
     Minimises, with weights s_i = sample_weight_i / sum(sample_weight) (1 / n_samples without) and r = y - Xw - b::
 
-        sum_i s_i (quantile max(r_i, 0) + (1 - quantile) max(-r_i, 0)) + alpha sum_j f_j |w_j|
+        sum_i s_i (quantile max(r_i, 0) + (1 - quantile) max(-r_i, 0))
+            + alpha sum_j f_j (l1_ratio |w_j| + (1 - l1_ratio) / 2 w_j^2)
 
-    with f the `penalty_factor`; without it this is scikit-learn's objective. The optimum is at most `dual_gap_` below
-    the objective reached. Where several w reach it, any of them may come back.
+    subject to ``lower <= w <= upper``, with f the `penalty_factor`. With ``l1_ratio=1``, no factors and no bounds this
+    is scikit-learn's objective. The optimum is at most `dual_gap_` below the objective reached. Where several w reach
+    it, any of them may come back.
 
     Parameters
     ----------
     quantile : float, default=0.5
         Between 0 and 1, both excluded.
     alpha : float, default=1.0
-        Strength of the L1 penalty.
+        Strength of the penalty.
     {fit_intercept}
     solver : str, default='highs'
         {no_difference}
@@ -191,10 +193,13 @@ class QuantileRegressor(RobustRegressor):
         {no_difference}
     tol : float, default=1e-8
         The relative duality gap to reach, ``dual_gap_ <= tol * P(0)``, with P(0) the objective of the best constant.
-        Mostly rounding is all that is left.
+        Without an L2 part rounding is mostly all that is left.
     max_iter : int, default=1000
         Most interior-point steps, of all working sets together.
+    l1_ratio : float, default=1.0
+        Share of the L1 penalty, between 0 and 1.
     {penalty_factor}
+    {bounds}
     {standardize}
 
     Attributes
@@ -225,9 +230,8 @@ class QuantileRegressor(RobustRegressor):
         "solver_options": [dict, None],
         "tol": [Interval(Real, 0.0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "penalty_factor": ["array-like", None],
-        "standardize": ["boolean"],
-    }
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    } | EXTRA_CONSTRAINTS
 
     def __init__(
         self,
@@ -239,7 +243,10 @@ class QuantileRegressor(RobustRegressor):
         solver_options=None,
         tol=1e-8,
         max_iter=1000,
+        l1_ratio=1.0,
         penalty_factor=None,
+        lower=None,
+        upper=None,
         standardize=False,
     ):
         self.quantile = quantile
@@ -249,7 +256,10 @@ class QuantileRegressor(RobustRegressor):
         self.solver_options = solver_options
         self.tol = tol
         self.max_iter = max_iter
+        self.l1_ratio = l1_ratio
         self.penalty_factor = penalty_factor
+        self.lower = lower
+        self.upper = upper
         self.standardize = standardize
 
     def fit(self, X, y, sample_weight=None, offset=None):
@@ -274,7 +284,7 @@ class QuantileRegressor(RobustRegressor):
             Invalid parameters or data, or a fit that overflowed.
         """
         X, target, sample_weight = self._check(X, y, sample_weight, offset, False)
-        design, penalty = self._problem(X, sample_weight, 1.0)
+        design, penalty = self._problem(X, sample_weight, self.l1_ratio)
         with np.errstate(all="ignore"):  # overflow shows in the result
             path = solve_quantile(
                 design, target, self.quantile, np.array([self.alpha]), penalty, tol=self.tol, max_iter=self.max_iter
