@@ -122,13 +122,13 @@ def test_plain_parameters_are_checked_once(monkeypatch):
     monkeypatch.setattr(Lasso, "_known_params", (names, set(accepted)))
     calls = []
     monkeypatch.setattr(Lasso, "_validate_params", lambda self: calls.append(self))
-    for alpha in (0.1, 0.2, 1):
+    for alpha in (0.1, 0.2, 1, np.float64(0.3)):
         Lasso(alpha).fit(X, y)
     assert not calls
     for params in (
         {"fit_intercept": 1},
         {"alpha": True},
-        {"alpha": np.float64(1)},
+        {"alpha": np.float64(np.nan)},
         {"penalty_factor": None, "tol": "0"},
     ):
         calls.clear()
