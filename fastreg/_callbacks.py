@@ -17,12 +17,12 @@ class FitTask:
     name : str
         Of a round: an epoch, an iteration.
     n_rounds : int
-        Most of them.
+        Most of them; 0, where the fit is one piece.
     state : callable
         Gives the attributes of the model as if the fit ended now. Called where a callback wants such a model.
     """
 
-    def __init__(self, model, X, y, sample_weight, name, n_rounds, state):
+    def __init__(self, model, X, y, sample_weight, name="", n_rounds=0, state=dict):
         self._on = hasattr(model, "_skl_callbacks") or hasattr(model, "_parent_callback_ctx")
         if not self._on:
             return

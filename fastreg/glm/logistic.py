@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
+from fastreg._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from fastreg._docs import documented
 from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._stages import STAGE_CONSTRAINTS, Staged, staged_path
@@ -18,7 +19,7 @@ from fastreg.solvers import solve_glm, solve_multinomial
 
 
 @documented
-class LogisticRegression(Staged, LinearClassifier, SparseCoefMixin, BaseEstimator):
+class LogisticRegression(Staged, LinearClassifier, CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
     """Logistic regression, multinomial for more than two classes, with L1 and L2 penalties.
 
     Minimises, with weights sw_i = sample_weight_i * class_weight of the row, S their sum and alpha = 1 / (C S)::
@@ -160,13 +161,13 @@ class LogisticRegression(Staged, LinearClassifier, SparseCoefMixin, BaseEstimato
         if self.penalty == "deprecated":
             if l1_ratio is None:
                 warnings.warn(
-                    "l1_ratio=None is deprecated as in scikit-learn: use l1_ratio=0.", FutureWarning, stacklevel=3
+                    "l1_ratio=None is deprecated as in scikit-learn: use l1_ratio=0.", FutureWarning, stacklevel=4
                 )
             return self.C, l1_ratio or 0.0
         warnings.warn(
             "'penalty' is deprecated as in scikit-learn: use l1_ratio (0 for 'l2', 1 for 'l1'), and C=np.inf for None.",
             FutureWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         if self.penalty is None:
             return np.inf, 0.0
@@ -176,6 +177,7 @@ class LogisticRegression(Staged, LinearClassifier, SparseCoefMixin, BaseEstimato
             return self.C, l1_ratio
         return self.C, 1.0 if self.penalty == "l1" else 0.0
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, offset=None):
         """Fit the model.
 
@@ -201,10 +203,12 @@ class LogisticRegression(Staged, LinearClassifier, SparseCoefMixin, BaseEstimato
         """
         check_params(self)
         C, l1_ratio = self._strength()
-        X, _, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
+        X, y, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
+        task = FitTask(self, X, y, sample_weight)
         design, penalty = self._problem(X, weight, l1_ratio)
         shape = (X.shape[1],) if len(classes) == 2 else (len(classes), X.shape[1])
         self._fit_one(design, coded, classes, C, penalty, offset, self._start(shape, penalty))
+        task.close()
         return self
 
     def _solver(self, coded, n_classes, offset):
@@ -228,5 +232,5 @@ class LogisticRegression(Staged, LinearClassifier, SparseCoefMixin, BaseEstimato
         for part, one, charge in (*path.refits, (design, path.penalised, path.penalties[0])):
             self._set_coef(one.coefs[0], one.intercepts[0], classes, design.X.dtype)
             separated = self._separated(one, part, charge, coded, offset)
-            self.n_iter_ = np.array([self._certify(one, separated, stacklevel=4)], dtype=np.int32)
+            self.n_iter_ = np.array([self._certify(one, separated, stacklevel=5)], dtype=np.int32)
         self._set_coef(path.coefs[0], path.intercepts[0], classes, design.X.dtype)

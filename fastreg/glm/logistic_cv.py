@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.metadata_routing import MethodMapping, _raise_for_params, process_routing
 from sklearn.utils.validation import _check_method_params
 
+from fastreg._callbacks import FitTask, with_callbacks
 from fastreg._docs import documented
 from fastreg._stages import staged_fold_paths
 from fastreg._validation import check_bounds, check_finite_solution, check_params, check_ratios
@@ -180,6 +181,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
         self.adaptive = adaptive
         self.relax = relax
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, *, offset=None, **params):
         """Choose C by cross-validation, then fit all rows with it.
 
@@ -212,6 +214,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
         if self.rule != "min" and not self.refit:
             raise ValueError(f"rule={self.rule!r} chooses once, not in each fold; it needs refit=True.")
         X, y, coded, classes, sample_weight, weight, offset = self._check_data(X, y, sample_weight, offset)
+        task = FitTask(self, X, y, sample_weight)
         design = Design(X, weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
         bounds = check_bounds(X.shape[1], self.penalty_factor, self.lower, self.upper)
         penalties = [FeatureL1L2(X.shape[1], ratio, *bounds) for ratio in ratios]
@@ -221,6 +224,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
             i_ratio, i_C, start = self._by_criterion(design, coded, many, Cs, penalties, offset)
             self._fit_one(design, coded, classes, Cs[i_C], penalties[i_ratio], offset, start)
             self.C_, self.l1_ratio_ = float(Cs[i_C]), float(ratios[i_ratio])
+            task.close()
             return self
         split_params, score_params = self._routed(sample_weight, params)
         folds = make_folds(self.cv, X, y, split_params, classifier=True, sample_weight=weight)
@@ -251,7 +255,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
             scores = self._scores(X, y, folds, coefs, intercepts, score_params)
         else:
             scores = paths.scores[:, :, back]
-        warn_of_folds(type(self).__name__, paths, self.tol, "the largest Cs")
+        warn_of_folds(type(self).__name__, paths, self.tol, "the largest Cs", stacklevel=4)
         if self.refit:
             i_C, i_ratio = choose_score(scores.transpose(0, 2, 1), Cs, self.rule)
             C, ratio = Cs[i_C], ratios[i_ratio]
@@ -270,6 +274,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
         if self.fit_intercept:
             coefs = np.concatenate([coefs, intercepts[..., None]], axis=-1)
         self._report(float(C), float(ratio), coefs, scores, paths.n_iters[:, :, back].astype(np.int32))
+        task.close()
         return self
 
     def _by_criterion(self, design, coded, n_classes, Cs, penalties, offset):
@@ -291,14 +296,14 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
             ratios = (0.0,)
         elif ratios is None:
             warnings.warn(
-                "'l1_ratios=None' is deprecated, as in scikit-learn: use l1_ratios=(0.0,).", FutureWarning, stacklevel=3
+                "'l1_ratios=None' is deprecated, as in scikit-learn: use l1_ratios=(0.0,).", FutureWarning, stacklevel=4
             )
             ratios = (0.0,)
         if self.penalty != "deprecated":
             warnings.warn(
                 "'penalty' is deprecated, as in scikit-learn: use l1_ratios, (0.0,) for 'l2' and (1.0,) for 'l1'.",
                 FutureWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
             if self.penalty != "elasticnet":
                 ratios = (1.0,) if self.penalty == "l1" else (0.0,)

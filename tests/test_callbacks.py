@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks on networks: a task for each epoch or iteration, and a way to stop."""
+"""scikit-learn's callbacks: on networks a task for each epoch or iteration, and a way to stop; one on logistic fits."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,16 @@ from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 
-from fastreg import L1, MCP, MLPClassifier, MLPClassifierCV, MLPRegressor, MLPRegressorCV
+from fastreg import (
+    L1,
+    MCP,
+    LogisticRegression,
+    LogisticRegressionCV,
+    MLPClassifier,
+    MLPClassifierCV,
+    MLPRegressor,
+    MLPRegressorCV,
+)
 
 X, y = load_iris(return_X_y=True)
 X = X - X.mean(axis=0)
@@ -120,3 +129,21 @@ def test_scikit_learns_own(capsys):
     base = MLPClassifier((4,), penalty="l1", max_iter=2)
     MLPClassifierCV(base, alphas=2, refine=0, cv=2).set_callbacks(ProgressBar()).fit(X, y)
     assert "MLPClassifierCV" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression(),
+        LogisticRegressionCV(Cs=3, l1_ratios=(0.0,), scoring="accuracy", use_legacy_attributes=False),
+        LogisticRegressionCV(Cs=3, l1_ratios=(0.0,), scoring="accuracy", use_legacy_attributes=False, rule="bic"),
+    ],
+    ids=["fit", "folds", "criterion"],
+)
+def test_logistic_fits_are_one_task(model):
+    watch = Watch()
+    plain = model.fit(X, y).coef_
+    np.testing.assert_array_equal(model.set_callbacks(watch).fit(X, y).coef_, plain)
+    assert [name for name, *_ in watch.told] == ["fit"]
+    assert watch.open == 0
+    assert watch.set_up == watch.torn_down == 1
