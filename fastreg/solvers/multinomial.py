@@ -89,7 +89,6 @@ class Multinomial:
         p = np.ascontiguousarray(self.loss.predict(raw).T)
         free = np.flatnonzero((alpha * self.penalty.factor == 0) & (design.sq_norms > 0))
         sets = [free] * self.K
-        self.telling = not len(free)
         if not few(sets, design.n) and not fresh:
             sets = [free[:0]] * self.K  # too dear on the way; until then the loss itself is the bound
         elif self.penalty.bounded and len(free):
@@ -199,11 +198,12 @@ class Multinomial:
             self.refresh(alpha)
         gap, primal = self.gap(alpha)
         fresh, promise = False, np.inf
+        free = ((alpha * penalty.factor == 0) & (design.sq_norms > 0)).any()
         while (gap > target or not fresh) and rounds < max_iter and idle < 5:
             joined = 0
             if gap > target:
                 # where columns are free the gap may say nothing of the distance, but steps do
-                near = gap if self.telling else min(gap, promise)
+                near = min(gap, promise) if free else gap
                 goal = max(0.1 * near, 0.3 * target)
                 far = near > FAR * self.null
                 if (far and l1 > 0) or not self.fits():  # ridge: no columns are to be found

@@ -150,9 +150,6 @@ class QuantileProblem:
             full[some] = x
             return full
 
-        def products():
-            return map(sum, zip(*(box.products() for box in boxes), strict=True))
-
         def solve(factor, D, E, c, e, mean, total):
             """The move of everything for right-hand sides c of the rows and e of the columns."""
             # what rounding has left of X'u - z and 1'u goes as well: steps are long, small penalties feel it
@@ -165,7 +162,7 @@ class QuantileProblem:
             return dw, db, moved, [D * (c - moved[some] - db), E * (e + dw[held])][: len(boxes)]
 
         for _ in range(60):
-            complement, count = products()
+            complement, count = map(sum, zip(*(box.products() for box in boxes), strict=True))
             if complement / n <= target or self.n_iter >= max_iter:
                 break
             self.n_iter += 1
