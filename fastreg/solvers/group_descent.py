@@ -37,7 +37,7 @@ def gap(w, g, rr, slack, norms, penalty, alpha, H):
 
 
 class Spectra:
-    """Each group's part of a Gram matrix, its eigenvalues and its eigenvectors as rows.
+    """Each group's part of a Gram matrix, its diagonal, its eigenvalues and its eigenvectors as rows.
 
     Parameters
     ----------
@@ -51,13 +51,14 @@ class Spectra:
         squares = self.sizes**2
         self._count(squares)
         self.grams, self.vectors = np.empty(self.starts[-1]), np.empty(self.starts[-1])
-        self.values, self.largest = np.empty(penalty.p), np.empty(len(squares))
+        self.norms, self.values, self.largest = np.empty(penalty.p), np.empty(penalty.p), np.empty(len(squares))
         for size in np.unique(self.sizes):
             some = np.flatnonzero(self.sizes == size)
             at = penalty.starts[some][:, None] + np.arange(size)
             flat = self.starts[some][:, None] + np.arange(size * size)
             G = grams(at)
             self.grams[flat] = G.reshape(len(some), -1)
+            self.norms[at] = np.diagonal(G, axis1=1, axis2=2)
             values, vectors = np.linalg.eigh(G)
             self.vectors[flat] = vectors.transpose(0, 2, 1).reshape(len(some), -1)
             self.values[at] = np.where(values > 1e-14 * values[:, -1:], values, 0.0)
@@ -68,7 +69,7 @@ class Spectra:
 
     def extend(self, other):
         """Further groups."""
-        for name in ("sizes", "grams", "vectors", "values", "largest"):
+        for name in ("sizes", "grams", "vectors", "norms", "values", "largest"):
             setattr(self, name, np.concatenate([getattr(self, name), getattr(other, name)]))
         self._count(self.sizes**2)
 
@@ -76,7 +77,8 @@ class Spectra:
         """Forget the other groups; ``groups`` a mask."""
         flat = np.repeat(groups, self.sizes**2)
         self.grams, self.vectors = self.grams[flat], self.vectors[flat]
-        self.values = self.values[np.repeat(groups, self.sizes)]
+        columns = np.repeat(groups, self.sizes)
+        self.norms, self.values = self.norms[columns], self.values[columns]
         self.sizes, self.largest = self.sizes[groups], self.largest[groups]
         self._count(self.sizes**2)
 
@@ -151,7 +153,7 @@ def descend(packed, cols, penalty, h, u, coef, alpha, goal):
     U = float(u.sum()) / H if packed.design.fit_intercept else 0.0
     first = packed.root * (u / h - U)
     r, w = first.copy(), np.array(coef)
-    slack, norms = dot(first, first), np.einsum("ij,ij->i", rows, rows)
+    slack, norms = dot(first, first), packed.spectra.norms
     before = penalty.value(coef, alpha)
     solved = False
     for _ in range(PATIENCE):
