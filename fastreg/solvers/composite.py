@@ -12,7 +12,8 @@ single coefficients could make.
 import numpy as np
 
 from .composite_model import CompositeBlock
-from .prox_newton import ARMIJO, ProxNewton
+from .line_search import ARMIJO
+from .prox_newton import ProxNewton
 
 DAMPING = 4.0  # factor of the model's curvature after a step that failed
 TRIES = 12

@@ -14,7 +14,7 @@ from fastreg._threads import serial_blas
 from ..design import Design
 from ..penalties.features import FeatureL1L2
 from .gram import GramProblem, run_paths
-from .prox_newton import ARMIJO
+from .line_search import line_search
 from .semidefinite import solver_of
 
 COEFFICIENTS = 2000  # in a model, at most
@@ -114,17 +114,13 @@ def joint_step(state, alpha, goal):
     linear, shift = moved(design, sets, move)
     before = sub.value(old, alpha)
     slope = sub.value(new, alpha) - before - dot(c, move)
-    start, rounding = value + before, 1e-14 * (abs(value) + before)
-    if not slope <= rounding:
-        return 0.0
-    t = 1.0
-    for _ in range(60):
-        trial = np.ascontiguousarray((raw + t * (linear + shift[:, None])).T)
-        after = state.loss(trial, state.y, state.s)[0] + sub.value(old + t * move, alpha)
-        if after <= start + ARMIJO * t * slope + rounding:
-            break
-        t *= 0.5
-    else:
+
+    def trial(t):
+        there = np.ascontiguousarray((raw + t * (linear + shift[:, None])).T)
+        return state.loss(there, state.y, state.s)[0] + sub.value(old + t * move, alpha), None
+
+    t, _ = line_search(trial, value, before, slope)
+    if t == 0:
         return 0.0
     for k, (part, cols) in enumerate(zip(parts, sets, strict=True)):
         own = slice(starts[k], starts[k + 1])

@@ -18,6 +18,7 @@ import numpy as np
 from fastreg._simd.dispatch import dot
 
 from ..penalties.features import felt
+from .line_search import line_search
 from .newton_model import NewtonBlock, Predictor, SparseNewtonBlock, WideBlock
 from .semidefinite import conjugate_gradients
 from .shortlist import Shortlisting
@@ -31,7 +32,6 @@ SMALL = 64  # columns that are all worked on from the start
 ELEMENTS = 1 << 18  # of X, up to which they are copied for steps in one compiled loop
 GOAL = 0.3  # of the gap asked for, that the last step on a set may promise
 CLOSE, STEPS = 1e-13, 500  # of conjugate gradients: share of the correlations where they end, and how many at most
-ARMIJO = 1e-2  # share of the predicted decrease that a step must make
 
 
 def is_small(design):
@@ -261,25 +261,23 @@ class ProxNewton(Shortlisting):
         share of the way, 0 for none, and the decrease that the model promised.
         """
         state, old = self.predictor, self.coef[cols]
-        before, after = (penalty.value(w, alpha) if len(cols) else 0.0 for w in (old, new))
-        slope = after - before + dot(state.g, linear) + shift * float(state.g.sum())
-        start = state.value + before
-        rounding = 1e-14 * (abs(state.value) + before)
-        if not slope <= rounding:
-            return 0.0, 0.0
-        move, t = new - old, 1.0
-        for _ in range(60):
-            eta = state.linear + t * linear + (state.b + t * shift) + state.offset
-            value, g, curvature = state.at(eta)
-            after = penalty.value(old + t * move, alpha) if len(cols) else 0.0
-            if value + after <= start + ARMIJO * t * slope + rounding:
-                break
-            t *= 0.5 if np.isfinite(value) else 0.1
-        else:
+        move = new - old
+
+        def charge(w):
+            return penalty.value(w, alpha) if len(cols) else 0.0
+
+        def trial(t):
+            found = state.at(state.linear + t * linear + (state.b + t * shift) + state.offset)
+            return found[0] + charge(old + t * move), found
+
+        before = charge(old)
+        slope = charge(new) - before + dot(state.g, linear) + shift * float(state.g.sum())
+        t, found = line_search(trial, state.value, before, slope)
+        if t == 0:
             return 0.0, 0.0
         state.linear = state.linear + t * linear
         state.b += t * shift
-        state.value, state.g, state.h = value, g, curvature
+        state.value, state.g, state.h = found
         self.coef[cols] = old + t * move if t < 1 else new
         self.exact_v = self.fresh = False
         return t, max(-slope, 0.0)

@@ -22,15 +22,18 @@ from fastreg.penalties.features cimport charge
 from fastreg.solvers.gram cimport GramProblem, solve
 from fastreg.solvers.newton cimport Problem, interrupts
 
+from fastreg.solvers import line_search, newton_model
+
 cnp.import_array()
 
 cdef enum:
     PANEL = 256                     # rows of a Gram panel
     SWEEPS = 1000                   # of coordinate descent on a model
-    HALVINGS = 60
 
-cdef double FLAT = 1e-4             # as in newton_model.py
-cdef double ARMIJO = 1e-2           # as in prox_newton.py
+cdef double FLAT = newton_model.FLAT
+cdef double ARMIJO = line_search.ARMIJO
+cdef double ROUNDING = line_search.ROUNDING
+cdef int HALVINGS = line_search.HALVINGS
 
 
 cdef struct Small:
@@ -156,7 +159,7 @@ cdef double step(Small *S, double l1, double l2, double goal) noexcept nogil:
             kernels.axpy(n, t, S.Z + j * n, S.fit)
     slope = charges(S, P.w) - before - kernels.dot(n, S.u, S.fit) - shift * d
     start = S.value + before
-    rounding = 1e-14 * (fabs(S.value) + before)
+    rounding = ROUNDING * (fabs(S.value) + before)
     # at the largest alpha of a path rounding alone would let in a coefficient
     if not slope <= rounding or fabs(slope) <= 1e-10 * rounding:
         memcpy(P.w, S.old, p * sizeof(double))
