@@ -130,9 +130,9 @@ def add_depends(extensions):
     Said after cythonize, which would copy these files to its build folder.
     """
     for extension in extensions:
-        extension.depends += ["setup.py", *c_files("*.h")]
+        extension.depends.append("setup.py")
         if extension.name == DISPATCH:
-            extension.depends += c_files("*.c")
+            extension.depends += c_files("*.[ch]")
     return extensions
 
 

@@ -156,7 +156,7 @@ def _at_fits(design, loss, y, coefs, intercepts, offset):
     """Mean losses of the fits of a path, and (second derivatives in each raw prediction, means) of each."""
     losses, at = [], []
     for w, b in zip(coefs, intercepts, strict=True):
-        raw = np.ascontiguousarray(design.X @ w.T + b)
+        raw = np.ascontiguousarray(design.raw(w, b))
         raw = raw if offset is None else raw + offset
         value, _, curvature = loss(raw, y, design.weights)
         losses.append(value)

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._validation import check_predict_data
@@ -33,7 +34,8 @@ class LinearModel:
         X = check_predict_data(self, X)
         coef = self.coef_.T
         if X.dtype == coef.dtype or sparse.issparse(X) or X.size <= PANEL:
-            return X @ coef + self.intercept_
+            raw = X @ coef
+            return (raw.toarray() if sparse.issparse(raw) else raw) + self.intercept_
         # NumPy would cast all of X at once
         rows = max(1, PANEL // X.shape[1])
         parts = [X[start : start + rows] @ coef for start in range(0, X.shape[0], rows)]
@@ -43,6 +45,24 @@ class LinearModel:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+class LinearDecisions(LinearModel, LinearClassifierMixin):
+    """A linear classifier: the class is decided by the raw predictions."""
+
+    def decision_function(self, X):
+        """Raw predictions: of two classes the second where they are positive, else the class of the largest.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+        """
+        raw = self._raw(X)
+        return raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw
 
 
 class SparseLinearModel(LinearModel):

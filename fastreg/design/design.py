@@ -314,14 +314,15 @@ class Design:
 
     def raw(self, coef, intercept):
         """Predictions (n,) or (n, K) of coefficients in the units of X, (p,) or (K, p), without a copy of X."""
-        W = np.ascontiguousarray(np.atleast_2d(coef), dtype=np.float64)
-        raw = self.storage.combine(np.arange(self.p), W, np.zeros(self.p))
+        W = np.atleast_2d(coef).astype(np.float64, copy=False)
+        used = np.flatnonzero(W.any(axis=0))
+        raw = self.storage.combine(used, np.ascontiguousarray(W[:, used]), np.zeros(len(used)))
         return (raw[0] if coef.ndim == 1 else raw.T) + intercept
 
     def predict(self, coefs, intercepts, rows):
         """Raw predictions of some rows for fits in the units of X, (K, p) or (K, T, p): (K, m) or (K, m, T)."""
-        X = self.X.tocsr()[rows] if self.storage.is_sparse else self.X[rows]
-        return np.array([X @ w.T + b for w, b in zip(coefs, intercepts, strict=True)])
+        part = Design(self.X.tocsr()[rows].tocsc() if self.storage.is_sparse else self.X[rows])
+        return np.array([part.raw(w, b) for w, b in zip(coefs, intercepts, strict=True)])
 
     def panels(self, rows=None):
         """Yield (start, stop, block): some rows of X̃ at a time, dense float64, not weighted."""

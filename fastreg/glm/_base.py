@@ -4,13 +4,12 @@ import warnings
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from fastreg._linear_model import SparseLinearModel, coef_dtype, warn_not_converged
+from fastreg._linear_model import LinearDecisions, SparseLinearModel, coef_dtype, warn_not_converged
 from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_offset
 from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
@@ -70,7 +69,7 @@ def _plain_labels(y):
     return y.dtype.kind in "iub" or (y.dtype.kind == "f" and np.isfinite(y.sum()) and bool((y == np.trunc(y)).all()))
 
 
-class LinearClassifier(LinearPredictor, LinearClassifierMixin):
+class LinearClassifier(LinearPredictor, LinearDecisions):
     """A linear classifier: what the classes share."""
 
     def _is_logistic(self):

@@ -138,10 +138,9 @@ def glm_path(
         path = solve_glm(design, loss, y, check_alphas(alphas), penalty, offset=offset, tol=tol, max_iter=max_iter)
     check_finite_solution(path.coefs, path.intercepts, path.dual_gaps)
     if df:
-        curvatures = [
-            loss(np.asarray(X @ w + b + (0.0 if offset is None else offset)), y, design.weights)[2]
-            for w, b in zip(path.coefs, path.intercepts, strict=True)
-        ]
+        shift = 0.0 if offset is None else offset
+        fits = zip(path.coefs, path.intercepts, strict=True)
+        curvatures = [loss(design.raw(w, b) + shift, y, design.weights)[2] for w, b in fits]
         path.df = degrees_of_freedom(design, path.coefs, path.alphas, penalty, curvatures)
     warn_path_not_converged(path, tol)
     return path

@@ -2,7 +2,6 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
@@ -11,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._docs import documented
+from fastreg._linear_model import LinearDecisions
 from fastreg._validation import check_fit_data, check_params
 from fastreg.linear._ridge_search import INNER_NAMES, RIDGE_CV_CONSTRAINTS, RidgeSearch
 from fastreg.linear.ridge import RIDGE_CONSTRAINTS, fit_ridge
@@ -18,7 +18,7 @@ from fastreg.linear.ridge import RIDGE_CONSTRAINTS, fit_ridge
 CLASS_WEIGHT = {"class_weight": [dict, StrOptions({"balanced"}), None]}
 
 
-class RidgeLabels(LinearClassifierMixin, BaseEstimator):
+class RidgeLabels(LinearDecisions, BaseEstimator):
     """Encodes labels for fit and decodes the decision for predict; two classes share one column."""
 
     def _check(self, X, y, sample_weight):
@@ -58,7 +58,6 @@ class RidgeLabels(LinearClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags
 
