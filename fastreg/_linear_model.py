@@ -25,8 +25,19 @@ EXTRA_CONSTRAINTS = {
 }
 
 
+def coef_dtype(X):
+    """float32 for float32 X, else float64."""
+    return np.float32 if X.dtype == np.float32 else np.float64
+
+
 class LinearModel:
     """An estimator with `coef_` and `intercept_` that takes sparse X."""
+
+    _keeps_float32 = True  # where scikit-learn's class does
+
+    def _dtype(self, X):
+        """Of coefficients."""
+        return coef_dtype(X) if self._keeps_float32 else np.float64
 
     def _raw(self, X):
         """X @ coef + intercept, of checked X."""
@@ -82,11 +93,6 @@ class SparseLinearModel(LinearModel):
             return None
         coef = np.ascontiguousarray(coef, dtype=np.float64).reshape(shape)
         return np.clip(coef, penalty.lower, penalty.upper) if np.isfinite(coef).all() else None
-
-
-def coef_dtype(X):
-    """Return float32 for float32 X, as scikit-learn does, else float64."""
-    return np.float32 if X.dtype == np.float32 else np.float64
 
 
 def warn_not_converged(model, gap, null, n_iter, *, advice=None, stacklevel=4):

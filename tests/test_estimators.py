@@ -177,6 +177,16 @@ def test_fitted_attributes(case, targets):
 
 
 @pytest.mark.parametrize("case", ESTIMATORS, ids=str)
+def test_float32(case):
+    """Coefficients and predictions have scikit-learn's precision."""
+    X, y = data(case)
+    X = X.astype(np.float32)
+    ours, theirs = (cls(**case.params).fit(X, y) for cls in (case.ours, case.theirs))
+    assert ours.coef_.dtype == theirs.coef_.dtype == np.asarray(ours.intercept_).dtype
+    assert ours.predict(X).dtype == theirs.predict(X).dtype
+
+
+@pytest.mark.parametrize("case", ESTIMATORS, ids=str)
 def test_copies(case):
     """pickle, deepcopy and clone: the same predictions, the same refit."""
     X, y = data(case)

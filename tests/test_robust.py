@@ -214,7 +214,6 @@ def test_storages_shift_and_offset(model):
         other = fit(model, Z, y)
         np.testing.assert_allclose(other.coef_, fitted.coef_, atol=2e-5)
         np.testing.assert_allclose(other.predict(Z), fitted.predict(X), atol=1e-4)
-    assert fit(model, X.astype(np.float32), y).coef_.dtype == np.float32
     np.testing.assert_allclose(fit(model, X + 5, y).coef_, fitted.coef_, atol=2e-5)
     offset = np.arange(len(y)) / 10
     moved = fit(model, X, y + offset, offset=offset)

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from fastreg._linear_model import LinearDecisions, SparseLinearModel, coef_dtype, warn_not_converged
+from fastreg._linear_model import LinearDecisions, SparseLinearModel, warn_not_converged
 from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_offset
 from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
@@ -27,7 +27,7 @@ class LinearPredictor(SparseLinearModel):
 
     def _set_path(self, path, X):
         """Coefficients and intercept of a path of one."""
-        dtype = coef_dtype(X)
+        dtype = self._dtype(X)
         with np.errstate(over="ignore"):  # the certificate refuses infinity
             self.coef_ = path.dense_coefs()[0].astype(dtype)
             self.intercept_ = dtype(path.intercepts[0]) if self.fit_intercept else 0.0
@@ -99,7 +99,6 @@ class LinearClassifier(LinearPredictor, LinearDecisions):
         return X, y, coded, classes, sample_weight, weight, offset
 
     def _set_coef(self, coef, intercept, classes, dtype):
-        dtype = np.float32 if dtype == np.float32 else np.float64
         self.classes_ = classes
         with np.errstate(over="ignore"):  # the certificate refuses infinity
             self.coef_ = np.atleast_2d(coef).astype(dtype)

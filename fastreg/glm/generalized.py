@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._validation import check_bounds, check_fit_data, check_groups, check_offset, check_params
 from fastreg.design import Design
 from fastreg.glm._base import LinearClassifier, LinearPredictor
@@ -215,7 +215,7 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         with np.errstate(all="ignore"):  # overflow shows in the result
             path = solve_path(design, y, np.array([np.sqrt(T) * alpha]), penalty, **options)
         self.stationarity_ = None
-        dtype = coef_dtype(X)
+        dtype = self._dtype(X)
         self.coef_ = np.asarray(path.coefs[0]).astype(dtype)
         self.intercept_ = path.intercepts[0].astype(dtype) if self.fit_intercept else 0.0
         self.n_iter_ = self._certify(path, False)
@@ -382,7 +382,7 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
             with np.errstate(all="ignore"):  # overflow shows in the result
                 path = solve_multinomial(design, coded, K, np.array([alpha]), penalty, **options)
             self.stationarity_ = None
-        self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, X.dtype)
+        self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, self._dtype(X))
         self.n_iter_ = self._certify(path, self._separated(path, design, penalty, coded, offset))
         return self
 

@@ -317,6 +317,6 @@ class GeneralizedLinearClassifierCV(GeneralizedSearch, GeneralizedLinearClassifi
         K, target = len(classes), self._target(loss, coded, len(classes))
         many = K if K > 2 else None
         design, path, penalty = self._search(X, y, loss, target, weight, offset, params, many)
-        self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, X.dtype)
+        self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, self._dtype(X))
         self.n_iter_ = self._certify(path, self._separated(path, design, penalty, coded, offset))
         return self

@@ -230,7 +230,7 @@ class LogisticRegression(Staged, LinearClassifier, CallbackSupportMixin, SparseC
         solve, grid = self._solver(coded, len(classes), offset), np.array([1.0 / (C * design.total_weight)])
         path = staged_path(solve, design, grid, penalty, self.adaptive, self.relax, coef_init=start)
         for part, one, charge in (*path.refits, (design, path.penalised, path.penalties[0])):
-            self._set_coef(one.coefs[0], one.intercepts[0], classes, design.X.dtype)
+            self._set_coef(one.coefs[0], one.intercepts[0], classes, self._dtype(design.X))
             separated = self._separated(one, part, charge, coded, offset)
             self.n_iter_ = np.array([self._certify(one, separated, stacklevel=5)], dtype=np.int32)
-        self._set_coef(path.coefs[0], path.intercepts[0], classes, design.X.dtype)
+        self._set_coef(path.coefs[0], path.intercepts[0], classes, self._dtype(design.X))

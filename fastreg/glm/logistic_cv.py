@@ -76,7 +76,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
     ----------
     classes_ : ndarray of shape (n_classes,)
     coef_ : ndarray of shape (1, n_features) for two classes, else (n_classes, n_features)
-        Of the fit on all rows; float32 for float32 X.
+        Of the fit on all rows, in float64.
     sparse_coef_ : sparse CSR of the same shape
     intercept_ : ndarray of shape (1,) or (n_classes,)
     Cs_ : ndarray of shape (n_cs,)
@@ -112,6 +112,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
     """
 
     __metadata_request__score = {"sample_weight": metadata_routing.UNUSED}
+    _keeps_float32 = False
 
     _parameter_constraints: dict = {
         name: constraint
@@ -251,7 +252,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
         if len(classes) == 2:
             coefs, intercepts = coefs[..., None, :], intercepts[..., None]
         if measure is None:
-            self._set_coef(coefs[0, 0, 0], intercepts[0, 0, 0], classes, X.dtype)
+            self._set_coef(coefs[0, 0, 0], intercepts[0, 0, 0], classes, np.float64)
             scores = self._scores(X, y, folds, coefs, intercepts, score_params)
         else:
             scores = paths.scores[:, :, back]
@@ -267,9 +268,8 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
             at = [(k, i_ratio, i_C) for k, (i_C, i_ratio) in enumerate(best)]
             C = np.mean([Cs[i_C] for i_C, _ in best])
             ratio = np.mean([ratios[i_ratio] for _, i_ratio in best])
-            self._set_coef(
-                np.mean([coefs[i] for i in at], axis=0), np.mean([intercepts[i] for i in at], axis=0), classes, X.dtype
-            )
+            coef, intercept = (np.mean([part[i] for i in at], axis=0) for part in (coefs, intercepts))
+            self._set_coef(coef, intercept, classes, np.float64)
             self.converged_ = bool(paths.converged.all())
         if self.fit_intercept:
             coefs = np.concatenate([coefs, intercepts[..., None]], axis=-1)

@@ -17,6 +17,8 @@ from fastreg.solvers import solve_huber, solve_quantile
 class RobustRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
     """A linear regressor on errors that are not squared: what the classes share."""
 
+    _keeps_float32 = False
+
     def _check(self, X, y, sample_weight, offset, scalar_weight):
         check_params(self)
         X, y, sample_weight = check_fit_data(self, X, y, sample_weight, scalar_weight=scalar_weight)
@@ -76,7 +78,6 @@ class HuberRegressor(RobustRegressor):
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,)
-        float32 for float32 X.
     sparse_coef_ : sparse CSR of shape (1, n_features)
     intercept_ : float
     scale_ : float
@@ -205,7 +206,6 @@ class QuantileRegressor(RobustRegressor):
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,)
-        float32 for float32 X.
     sparse_coef_ : sparse CSR of shape (1, n_features)
     intercept_ : float
     dual_gap_ : float

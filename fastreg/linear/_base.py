@@ -48,7 +48,7 @@ class SparseLinearRegressor(Staged, SparseLinearModel, LinearRegressor):
         options = {"tol": self.tol, "max_iter": self.max_iter or DEFAULT_MAX_ITER, "multitask": multitask}
         return lambda design, alphas, penalty, **start: solve_path(design, y, alphas, penalty, **options, **start)
 
-    def _fit_one_alpha(self, design, y, alpha, penalty, *, coef_init=None, multitask=False, dtype=np.float64):
+    def _fit_one_alpha(self, design, y, alpha, penalty, *, coef_init=None, multitask=False):
         """Solve for one alpha and set the fitted attributes.
 
         Parameters
@@ -60,8 +60,6 @@ class SparseLinearRegressor(Staged, SparseLinearModel, LinearRegressor):
         coef_init : None or ndarray of shape (n_features,) or (n_targets, n_features)
         multitask : bool
             One row-sparse problem for all targets, instead of one problem a target.
-        dtype : dtype
-            Of `coef_`.
 
         Returns
         -------
@@ -72,7 +70,7 @@ class SparseLinearRegressor(Staged, SparseLinearModel, LinearRegressor):
             solve = self._solver(y, multitask)
             path = self._stages(solve, design, np.array([alpha], dtype=np.float64), penalty, coef_init=coef_init)
             coef = path.dense_coefs()[0]
-            coef, intercept = coef.astype(dtype), path.intercepts[0].astype(dtype)
+            coef, intercept = (part.astype(self._dtype(design.X)) for part in (coef, path.intercepts[0]))
         gap, n_iter, converged = path.dual_gaps[0], path.n_iters[0], path.converged[0]
         check_finite_solution(coef, intercept, gap)
         self.intercept_ = intercept if self.fit_intercept else 0.0

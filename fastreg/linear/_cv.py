@@ -8,7 +8,6 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import _raise_for_params
 
-from fastreg._linear_model import coef_dtype
 from fastreg._stages import STAGE_CONSTRAINTS, staged_path
 from fastreg._validation import check_alphas, check_finite_solution, check_fit_data, check_params, check_ratios
 from fastreg.linear._base import SparseLinearRegressor
@@ -89,7 +88,7 @@ class PathCV(AlphaSearch, SparseLinearRegressor):
             self.mse_path_ = np.squeeze(self.mse_path_)  # scikit-learn's shape
         if not isinstance(self.alphas, Integral):
             self.alphas_ = alphas[0]
-        self._fit_one_alpha(design, y, self.alpha_, penalties[i_ratio], multitask=self._multitask, dtype=coef_dtype(X))
+        self._fit_one_alpha(design, y, self.alpha_, penalties[i_ratio], multitask=self._multitask)
         return self
 
     def _errors(self, X, y, sample_weight, folds, alphas, ratios, penalty, design):

@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._validation import check_alphas, check_bounds
 from fastreg.design import Design
 from fastreg.linear.ridge import set_fitted
@@ -96,7 +96,7 @@ class RidgeSearch:
             self.best_score_ = np.array([self.best_score_])  # scikit-learn's shape
         if self.store_cv_results:
             values = loo.values if y.ndim == 2 else loo.values[:, 0]
-            self.cv_results_ = values.astype(coef_dtype(X), copy=False)
+            self.cv_results_ = values.astype(self._dtype(X), copy=False)
         set_fitted(self, X, y, loo.fit(self.alpha_, self.tol))
 
     def _score_rows(self, predictions, y, per_target, score_params):

@@ -7,7 +7,7 @@ from sklearn.utils import metadata_routing
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype
+from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._stages import STAGE_CONSTRAINTS
 from fastreg._validation import check_fit_data, check_params, check_sample_weight
 from fastreg.linear._base import SparseLinearRegressor
@@ -161,9 +161,7 @@ class ElasticNet(SparseLinearRegressor):
                     f"adaptive and relax are for a single target, but y has {y.shape[1]}; fit them one by one."
                 )
             y, start = y.ravel(), None if start is None else start[0]
-        self._fit_one_alpha(
-            self._design(X, sample_weight), y, self.alpha, penalty, coef_init=start, dtype=coef_dtype(X)
-        )  # fmt: skip
+        self._fit_one_alpha(self._design(X, sample_weight), y, self.alpha, penalty, coef_init=start)
         if column and self.fit_intercept:
             self.intercept_ = np.atleast_1d(self.intercept_)
         return self

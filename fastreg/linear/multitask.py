@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import coef_dtype
 from fastreg._validation import check_fit_data, check_params
 from fastreg.linear._base import SparseLinearRegressor
 from fastreg.linear.paths import enet_path
@@ -133,7 +132,6 @@ class MultiTaskElasticNet(SparseLinearRegressor):
             penalty,
             coef_init=self._start((y.shape[1], n_features), penalty),
             multitask=True,
-            dtype=coef_dtype(X),
         )
         self.eps_ = float(self.tol * path.null)
         return self

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS, coef_dtype, warn_not_converged
+from fastreg._linear_model import EXTRA_CONSTRAINTS, warn_not_converged
 from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_params, check_strength
 from fastreg.design import Design
 from fastreg.linear._base import LinearRegressor
@@ -161,7 +161,7 @@ def set_fitted(estimator, X, y, result):
     """Set `coef_` and its company from a `RidgeResult`, and warn if it did not converge."""
     coef, intercept, gap = result.coef, result.intercept, result.dual_gap
     with np.errstate(over="ignore"):  # of float32
-        coef, intercept = coef.astype(coef_dtype(X), copy=False), intercept.astype(coef_dtype(X))
+        coef, intercept = (part.astype(estimator._dtype(X), copy=False) for part in (coef, intercept))
     check_finite_solution(coef, intercept, gap)
     if y.ndim == 2 and y.shape[1] == 1:  # scikit-learn's shapes
         coef, gap = coef[0], gap.item()
