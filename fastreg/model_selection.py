@@ -70,7 +70,7 @@ class CVErrors:
         """Standard deviation over folds (divisor n_folds - 1; 0 for a single fold)."""
         if self.mse.shape[2] == 1:
             return np.zeros(self.mse.shape[:2])
-        largest = self.mse.max() or 1.0  # errors are squares: their squares may overflow
+        largest = np.abs(self.mse).max() or 1.0  # errors are squares: their squares may overflow
         return (self.mse / largest).std(axis=2, ddof=1) * largest
 
     @cached_property

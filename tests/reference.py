@@ -122,6 +122,14 @@ def ridge(X, y, alpha, sample_weight=None, factor=None, *, fit_intercept=True):
     return coef.T, intercept
 
 
+def ridge_objective(X, y, coef, intercept, alpha, weight=None, factor=None):
+    """What `Ridge` documents, one number a target."""
+    weight = np.ones(len(X)) if weight is None else weight
+    factor = np.ones(X.shape[1]) if factor is None else factor
+    residual = y - X @ np.asarray(coef).T - intercept
+    return weight @ residual**2 + alpha * np.sum(factor * np.asarray(coef) ** 2, axis=-1)
+
+
 def leave_one_out(X, y, alpha, sample_weight=None, factor=None, *, fit_intercept=True):
     """Leave-one-out predictions of ridge by n refits; y of shape (n,) or (n, T)."""
     X = np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)

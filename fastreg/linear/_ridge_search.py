@@ -8,18 +8,13 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    _routing_enabled,
-    process_routing,
-)
+from sklearn.utils.metadata_routing import MethodMapping, _routing_enabled, process_routing
 
 from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._validation import check_alphas, check_bounds
 from fastreg.design import Design
 from fastreg.linear.ridge import set_fitted
-from fastreg.model_selection import make_folds
+from fastreg.model_selection import CVErrors, SplitterRouting, make_folds
 from fastreg.solvers.ridge import loo_ridge, solve_ridge
 from fastreg.solvers.ridge_folds import cv_ridge
 
@@ -39,7 +34,7 @@ RIDGE_CV_CONSTRAINTS = {
 INNER_NAMES = ("fit_intercept", "penalty_factor", "lower", "upper", "standardize")
 
 
-class RidgeSearch:
+class RidgeSearch(SplitterRouting):
     """A mixin that chooses alpha by leave-one-out or by cross-validation and fits with it.
 
     The class it is mixed into says what is searched: `_inner` (the estimator of a grid search),
@@ -101,8 +96,7 @@ class RidgeSearch:
 
     def _score_rows(self, predictions, y, per_target, score_params):
         """Scores (n_alphas,) or (n_alphas, n_targets) of predictions (n, n_targets, n_alphas)."""
-        scorer = check_scoring(estimator=self, scoring=self.scoring)
-        truth, classes = self._truth(y), self._classes()
+        scorer, truth, classes = self._scorer(), self._truth(y), self._classes()
         scores = []
         for fitted in np.moveaxis(predictions, 2, 0):
             if per_target:
@@ -142,11 +136,10 @@ class RidgeSearch:
                 extra = {"sample_weight": weight} if weighted else {}
                 rows = np.moveaxis(fitted, 1, 0)
                 scores[:, k] = [scorer(IdentityRegressor(), part, truth, **extra) for part in rows]
-        mean = scores.mean(axis=1)
-        spread = scores.std(axis=1, ddof=1) / np.sqrt(len(folds)) if len(folds) > 1 else np.zeros(len(alphas))
-        chosen = choose(mean, spread, alphas, self.rule)
-        self.alpha_, self.best_score_ = float(alphas[chosen]), float(mean[chosen])
-        self.cv_results_ = _tables(alphas, scores, mse)
+        table = _table(alphas, scores)
+        chosen = choose(table.mean[0], table.standard_error[0], alphas, self.rule)
+        self.alpha_, self.best_score_ = float(alphas[chosen]), float(table.mean[0, chosen])
+        self.cv_results_ = table.as_dict("score") | _table(alphas, mse).as_dict("mse")
         design = Design(X, sample_weight, **settings)
         set_fitted(self, X, y, solve_ridge(design, y, self.alpha_, factor, tol=self.tol))
 
@@ -171,13 +164,13 @@ class RidgeSearch:
             params = {**params, "sample_weight": sample_weight}
         if _routing_enabled():
             inner.set_fit_request(sample_weight=True)
-        search = GridSearchCV(inner, {"alpha": alphas}, cv=self.cv, scoring=self._get_scorer(), refit=self._refit)
+        search = GridSearchCV(inner, {"alpha": alphas}, cv=self.cv, scoring=self._scorer(), refit=self._refit)
         search.fit(X, y, **params)
         best, table = search.best_estimator_, search.cv_results_
         splits = [table[f"split{k}_test_score"] for k in range(search.n_splits_)]
         self.alpha_ = float(best.alpha)
         self.best_score_ = float(table["mean_test_score"][search.best_index_])
-        self.cv_results_ = _tables(alphas, np.column_stack(splits))
+        self.cv_results_ = _table(alphas, np.column_stack(splits)).as_dict("score")
         for name in ("coef_", "intercept_", "dual_gap_", "n_iter_", "converged_", "solver_"):
             setattr(self, name, getattr(best, name))
 
@@ -188,10 +181,11 @@ class RidgeSearch:
 
     # -- scorers and routing
 
-    def _get_scorer(self):
-        if _routing_enabled() and self.scoring is None:
-            return get_scorer(self._default_scorer).set_score_request(sample_weight=True)
-        return check_scoring(estimator=self, scoring=self.scoring, allow_none=True)
+    def _scorer(self):
+        if self.scoring is not None:
+            return check_scoring(estimator=self, scoring=self.scoring)
+        scorer = get_scorer(self._default_scorer)
+        return scorer.set_score_request(sample_weight=True) if _routing_enabled() else scorer
 
     def get_metadata_routing(self):
         """Describe where `fit` sends metadata: to the scorer and to the splitter.
@@ -200,16 +194,8 @@ class RidgeSearch:
         -------
         sklearn.utils.metadata_routing.MetadataRouter
         """
-        # not the scorer that asks `score`: it would ask for this router
-        scorer = (
-            self._get_scorer() if _routing_enabled() or self.scoring is not None else get_scorer(self._default_scorer)
-        )
-        return (
-            MetadataRouter(owner=self)
-            .add_self_request(self)
-            .add(scorer=scorer, method_mapping=MethodMapping().add(caller="fit", callee="score"))
-            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
-        )
+        score = MethodMapping().add(caller="fit", callee="score")
+        return super().get_metadata_routing().add(scorer=self._scorer(), method_mapping=score)
 
 
 def _check_each_can_be_left_out(design, factor):
@@ -263,17 +249,6 @@ def _r2(squares, truth, weight):
     return scores.reshape(len(squares), -1).mean(axis=1)
 
 
-def _tables(alphas, scores, mse=None):
-    """`cv_results_` for folds; scores and mse (n_alphas, n_folds)."""
-    n_folds = scores.shape[1]
-    tables = {"l1_ratios": np.zeros(1), "alphas": alphas}
-    for name, values in (("score", scores), ("mse", mse)):
-        if values is not None:
-            std = values.std(axis=1, ddof=1) if n_folds > 1 else np.zeros(len(alphas))
-            tables |= {
-                name: values,
-                f"mean_{name}": values.mean(axis=1),
-                f"std_{name}": std,
-                f"se_{name}": std / np.sqrt(n_folds),
-            }
-    return tables
+def _table(alphas, scores):
+    """Scores, or errors, (n_alphas, n_folds) as a search has them."""
+    return CVErrors(alphas[None], np.zeros(1), scores[None])
