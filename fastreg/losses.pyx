@@ -117,6 +117,10 @@ cdef class Loss:
         """The same where each row has an offset as well, or somewhere near it."""
         return self.null_raw(y - offset, weight)
 
+    def size(self, raw):
+        """Of the terms whose sum is a loss near 0, and which it is rounded as; ``raw`` is the best constant."""
+        return 1.0
+
 
 cdef class Squared(Loss):
     """1/2 (y - raw)^2."""
@@ -237,6 +241,9 @@ cdef class LogLink(Loss):
         up, up_sign = logsumexp((1 - self.power) * offset, b=weight * y, return_sign=True)
         return float(up - logsumexp((2 - self.power) * offset, b=weight)) if up_sign > 0 else -np.inf
 
+    def size(self, raw):
+        return float(np.exp((2 - self.power) * raw) * (1 + abs(raw))) if np.isfinite(raw) else 1.0
+
 
 cdef class Poisson(LogLink):
     """Half the Poisson deviance of mean exp(raw): exp(raw) - y raw + y log y - y."""
@@ -312,20 +319,24 @@ cdef class Tweedie(LogLink):
     def conjugate(self, u, y):
         if self.power in (1, 2) or not self.convex:
             return Loss.conjugate(self, u, y)
-        # No closed form: the raw prediction at which the slope is u, by Newton steps on a monotone function.
+        # No closed form: the r at which the slope exp(a r) - y exp(b r) is u. The logarithm of one exponential is that
+        # of the other plus |u|: concave in r, so Newton steps from the outer of its two limits don't overshoot.
         a, b = 2 - self.power, 1 - self.power
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            positive = y > 0
+            positive, up, size = y > 0, u >= 0, np.abs(u)
             zero = np.where(u > 0, u * (np.log(u) - 1) / a, np.where(u == 0, 0.0, np.inf))      # y = 0
-            r = np.log(np.where(positive, y, 1.0))
+            log = np.log(np.where(positive, y, 1.0))
+            here, there = np.where(up, a, b), np.where(up, b, a)
+            low, high = np.where(up, 0.0, log), np.where(up, log, 0.0)
+            r = np.where(up, np.fmax(log, np.log(size) / a), np.fmin(log, (np.log(size) - log) / b))
             for _ in range(100):
-                A, B = np.exp(a * r), y * np.exp(b * r)
-                step = np.clip((u - A + B) / (a * A - b * B), -1, 1)
-                r = r + np.where(positive, step, 0)
-                if not (np.abs(step[positive]) > 1e-12).any():
+                other = np.exp(high + there * r)
+                step = (low + here * r - np.log(size + other)) / (here - there * other / (size + other))
+                r = np.where(positive, r - step, r)
+                if not (np.abs(step[positive]) > 1e-9 * (1 + np.abs(r[positive]))).any():
                     break
             A, B = np.exp(a * r), y * np.exp(b * r)
-            constant = np.where(positive, np.exp(a * np.log(np.where(positive, y, 1.0))), 0) / (a * b)
+            constant = np.where(positive, np.exp(a * log), 0) / (a * b)
             return np.where(positive, u * r - A / a + B / b - constant, zero)
 
 

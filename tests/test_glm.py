@@ -185,7 +185,7 @@ def test_a_perfect_fit_with_an_optimum_is_no_warning(model, fit_intercept):
     """A constant y, or one that the model has made: rates above 0 are reached by finite coefficients."""
     X = data(POISSON)[0]
     kwargs = {"penalty": None, "loss": "poisson"} if model is fastreg.GeneralizedLinearRegressor else {"alpha": 0.0}
-    for y in (np.ones(len(X)), np.full(len(X), 3.0), np.exp(X @ [0.3, -0.2, 0.1, 0, 0, 0])):
+    for y in (np.ones(len(X)), np.full(len(X), 100.0), np.full(len(X), 1e6), np.exp(X @ [0.3, -0.2, 0.1, 0, 0, 0])):
         fitted = model(**kwargs, fit_intercept=fit_intercept, **TIGHT).fit(X, y)
         assert fitted.converged_
         assert np.isfinite(fitted.coef_).all()

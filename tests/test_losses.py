@@ -228,6 +228,17 @@ def test_fenchel_young(case):
         assert np.isinf(loss.conjugate(np.where(gradient < 0, -1e3, 1e3), y)).any()
 
 
+@pytest.mark.parametrize("power", [1.01, 1.5, 1.99])
+def test_fenchel_young_far_from_y(power):
+    """As after offsets in the hundreds: the equality holds up to the rounding of its terms."""
+    loss, raw = Tweedie(power), np.linspace(-300, 300, 61)
+    for y in np.full(len(raw), 1e-8), np.full(len(raw), 1.0), np.full(len(raw), 1e8):
+        values = np.array([loss(r, t)[0] for r, t in zip(raw[:, None], y[:, None], strict=True)])
+        u = loss(raw, y)[1]
+        left = values + loss.conjugate(u, y) - u * raw
+        assert (np.abs(left) <= 1e-13 * (np.abs(values) + np.abs(u * raw) + y ** (2 - power) / (2 - power))).all()
+
+
 # in closed form, and the ends of the slopes' domain
 CONJUGATES = {
     "squared": (lambda u, y: u * (u / 2 + y), lambda y: (-np.inf, np.inf)),

@@ -81,7 +81,7 @@ class Trail:
         if intercepts.ndim == 2 and design.fit_intercept:  # any shift of all classes gives the same predictions
             intercepts = intercepts - intercepts.mean(axis=1, keepdims=True)
         # the objective may be 0 (no error left), and the gap with it
-        converged = gaps <= np.maximum(max(tol, 1e-14) * np.array(self.nulls), 1e-14)
+        converged = gaps <= np.maximum(max(tol, 1e-14) * np.array(self.nulls), 10 * self.state.least)
         off = np.array(self.off) if self.off else None
         return Path(alphas, coefs, intercepts, gaps, primals, null, iters, converged, off)
 

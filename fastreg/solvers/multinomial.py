@@ -37,7 +37,7 @@ class Multinomial:
 
     def __init__(self, design, y, n_classes, penalty, coef=None):
         self.design, self.y, self.penalty, self.K = design, y, penalty, n_classes
-        self.loss, self.s = Softmax(), design.weights
+        self.loss, self.s, self.least = Softmax(), design.weights, 1e-15
         self.parts = [
             ProxNewton(
                 design, Logistic(), (y == k).astype(np.float64), penalty, None, None if coef is None else coef[k]
@@ -173,7 +173,7 @@ class Multinomial:
     def fit(self, alpha, tol, max_iter):
         """Solve at one alpha to a relative gap; returns (gap, primal, rounds)."""
         penalty, design = self.penalty, self.design
-        target = max(tol * self.null, 1e-15)
+        target = max(tol * self.null, self.least)
         asked, alpha = alpha, min(part.felt(alpha, target) for part in self.parts)
         l1 = alpha * penalty.l1_ratio
         last = self.last if self.last is not None else self._alpha_max()

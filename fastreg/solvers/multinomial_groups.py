@@ -125,7 +125,7 @@ class GroupedMultinomial(Multinomial):
 
     def fit(self, alpha, tol, max_iter):
         """Solve at one alpha to a relative gap; returns (gap, primal, rounds)."""
-        target = max(tol * self.null, 1e-15)
+        target = max(tol * self.null, self.least)
         last = self.last if self.last is not None else self._alpha_max()
         pace, rounds, idle = self.parts[0].block.step, 0, 0
         while self.design.n < TALL * self.design.p and last * pace > alpha > 0 and rounds < max_iter - 1:

@@ -30,9 +30,13 @@ class Predictor:
         self.set_intercept()
 
     def set_intercept(self):
-        """The best constant, or 0 without an intercept; ``constant`` is the loss at the best."""
+        """The best constant, or 0 without an intercept.
+
+        ``constant`` is the loss at the best, ``least`` what rounding leaves of a loss of 0.
+        """
         self.linear = np.zeros(self.design.n)  # X̃w
         start, offset = self.loss.null_raw(self.y, self.s), self.offset
+        self.least = 1e-15 * self.loss.size(start)
         if not np.isfinite(start):  # nearly there, for every row
             self.b = float(-30 - offset.max() if start < 0 else 30 - offset.min())
         elif offset.any():

@@ -62,7 +62,7 @@ class ProxNewton(Shortlisting):
     def __init__(self, design, loss, y, penalty, offset=None, coef=None):
         self.design, self.loss, self.y, self.penalty = design, loss, y, penalty
         self.predictor = Predictor(design, loss, y, offset)
-        self.null = self.predictor.value  # what tolerances refer to
+        self.null, self.least = self.predictor.value, self.predictor.least  # what tolerances refer to
         # whether there is a dual problem to bound the error with
         self.dual = loss.convex and penalty.has_dual and loss.conjugate(np.zeros(1), np.ones(1)) is not None
         self.block = self._block(design, penalty)
@@ -314,7 +314,7 @@ class ProxNewton(Shortlisting):
         Without an intercept the start may be far from any constant, and its objective a number without meaning.
         """
         self.null = min(self.null, max(self.predictor.constant, primal))
-        return max(tol * self.null, 1e-15)
+        return max(tol * self.null, self.least)
 
     def _look(self, alpha, target, max_iter):
         """The first pass over X."""
