@@ -2,21 +2,24 @@
 
 More rows than features: the Gram of a training set is the Gram of all rows less that of the test rows, moved
 to the training set's own mean, ``G_t = (G - G_test) / o - m m'`` with o the training rows' share of the
-weights and m their mean in coordinates centred on all rows. One eigendecomposition a fold gives all alphas,
-and one pass over the row panels gives the predictions of all folds.
+weights and m their mean in coordinates centred on all rows. One eigendecomposition a fold gives all alphas (of a
+few, each has a Cholesky factor), and one pass over the row panels gives the predictions of all folds.
 
 Fewer rows than features: each fold has its own row Gram, which costs less than its other work.
 """
 
 import numpy as np
+from scipy.linalg.lapack import dpotrs
 from scipy.sparse import issparse
 
 from fastreg.design import Design
 from fastreg.solvers.ridge_spectrum import DualSpectrum, PrimalSpectrum
+from fastreg.solvers.ridge_systems import cholesky
 
 __all__ = ["cv_ridge"]
 
 _SUSPECT = 1e-6
+_FEW_ALPHAS = 8  # eigenvalues take the time of some ten Cholesky factors
 
 
 def cv_ridge(X, y, sample_weight, folds, alphas, factor=None, *, fit_intercept=True, standardize=False):
@@ -88,9 +91,26 @@ def _fits_by_subtraction(design, y, folds, alphas, factor, standardize):
         if standardize:
             fold_factor = np.where(constant, 1.0, squares) * (1.0 if factor is None else factor)
         shifts = np.asarray(alphas) / (design.total_weight * share)
-        coefs = PrimalSpectrum(design, fold_factor, gram).coefs(cross, shifts)
+        coefs = _coefs(design, fold_factor, gram, cross, shifts)
         fits.append((coefs, y_mean - np.tensordot(mean, coefs, 1)))
     return fits
+
+
+def _coefs(design, factor, gram, cross, shifts):
+    """Coefficients (p, n_alphas, T): few by Cholesky factors, where there are such, else from the eigenvalues."""
+    coefs = []
+    for shift in shifts if len(shifts) <= _FEW_ALPHAS else ():
+        matrix = gram.copy()
+        matrix.ravel()[:: len(gram) + 1] += shift if factor is None else shift * factor
+        root = cholesky(matrix)
+        if root is None:
+            break
+        coefs.append(dpotrs(root, cross, lower=1)[0])
+    return (
+        np.stack(coefs, axis=1)
+        if len(coefs) == len(shifts)
+        else PrimalSpectrum(design, factor, gram).coefs(cross, shifts)
+    )
 
 
 def _constant(design, squares, mean, used):
@@ -127,7 +147,7 @@ def _fold_by_fold(X, y, sample_weight, fold, alphas, factor, fit_intercept, stan
     centred, y_mean = design.center(y[train])
     shifts = np.asarray(alphas) / design.total_weight
     if design.n > design.p:
-        coefs = PrimalSpectrum(design, factor).coefs(design.xt_r(centred), shifts)
+        coefs = _coefs(design, factor, design.gram(), design.xt_r(centred), shifts)
     else:
         coefs = DualSpectrum(design, factor).coefs(centred, shifts)
     coefs = coefs.reshape(design.p, -1)
