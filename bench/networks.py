@@ -20,7 +20,6 @@ import numpy as np
 NOISE = (0.05, 1e-3)
 PAIRS = 10  # fits beside another at least, where it is their ratio that is asked for
 RATE, BETAS, EPSILON = 1e-3, (0.9, 0.999), 1e-8
-FAMILIES = ("train", "predict")
 
 
 @dataclass(frozen=True)

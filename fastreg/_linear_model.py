@@ -6,6 +6,7 @@ from numbers import Real
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
+from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.utils.validation import check_is_fitted
@@ -74,6 +75,23 @@ class LinearDecisions(LinearModel, LinearClassifierMixin):
         """
         raw = self._raw(X)
         return raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw
+
+
+class LinearValues(LinearModel, RegressorMixin):
+    """A linear regressor that predicts its raw predictions."""
+
+    def predict(self, X):
+        """Predict with the linear model.
+
+        Parameters
+        ----------
+        X : array-like, dataframe or sparse of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+        """
+        return self._raw(X)
 
 
 class SparseLinearModel(LinearModel):

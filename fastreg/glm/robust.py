@@ -3,18 +3,18 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
-from fastreg._linear_model import EXTRA_CONSTRAINTS
+from fastreg._linear_model import EXTRA_CONSTRAINTS, LinearValues
 from fastreg._validation import check_fit_data, check_offset, check_params
 from fastreg.glm._base import LinearPredictor
 from fastreg.solvers import solve_huber, solve_quantile
 
 
-class RobustRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
+class RobustRegressor(LinearPredictor, LinearValues, BaseEstimator):
     """A linear regressor on errors that are not squared: what the classes share."""
 
     _keeps_float32 = False
@@ -30,19 +30,6 @@ class RobustRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         """Set coefficients and certificate."""
         self._set_path(path, X)
         self.n_iter_ = self._certify(path, False)
-
-    def predict(self, X):
-        """Predict y.
-
-        Parameters
-        ----------
-        X : array-like, dataframe or sparse of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        return self._raw(X)
 
 
 @documented

@@ -1,30 +1,17 @@
 """What linear regressors share: prediction, one fit by the path solver."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin
 
-from fastreg._linear_model import DEFAULT_MAX_ITER, LinearModel, SparseLinearModel, warn_not_converged
+from fastreg._linear_model import DEFAULT_MAX_ITER, LinearValues, SparseLinearModel, warn_not_converged
 from fastreg._stages import Staged
 from fastreg._validation import check_bounds, check_finite_solution
 from fastreg.design import Design
 from fastreg.solvers import solve_path
 
 
-class LinearRegressor(LinearModel, MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """A regressor with `coef_` and `intercept_`."""
-
-    def predict(self, X):
-        """Predict with the linear model.
-
-        Parameters
-        ----------
-        X : array-like, dataframe or sparse of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_targets)
-        """
-        return self._raw(X)
+class LinearRegressor(LinearValues, MultiOutputMixin, BaseEstimator):
+    """A regressor with `coef_` and `intercept_`, of one target or several."""
 
 
 class SparseLinearRegressor(Staged, SparseLinearModel, LinearRegressor):

@@ -7,14 +7,14 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from fastreg._validation import check_params, check_sample_weight
 from fastreg.mlp import _layers, _stochastic
-from fastreg.mlp._data import check_rows, float_type
+from fastreg.mlp._data import check_network_data, check_rows, float_type
 from fastreg.mlp._inspection import Inspection
 from fastreg.networks import Network
 from fastreg.networks.compact import CompactNetwork
@@ -24,7 +24,6 @@ from fastreg.penalties import Penalty
 # Elements of X to predict from at a time.
 CHUNK = 1 << 21
 STOCHASTIC = ("sgd", "adam")
-CURVES = ("loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_")
 
 CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -156,6 +155,12 @@ class BaseMLP(Inspection, CallbackSupportMixin, BaseEstimator):
             self._adopt(net)
             self.out_activation_ = self._out_activation()
         return net
+
+    def _check_validation(self, X_val, y_val):
+        if y_val is None:
+            raise ValueError("X_val needs y_val.")
+        X_val, y_val = check_network_data(self, X_val, y_val, reset=False)
+        return X_val, column_or_1d(y_val) if y_val.ndim == 2 and y_val.shape[1] == 1 else y_val
 
     def _fit_stochastic(self, net, X, Y, y, weight, rows, validation, random_state, incremental, task):
         score = None

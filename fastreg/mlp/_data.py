@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_array, validate_data
 
 from fastreg._validation import check_predict_data, is_plain
@@ -11,7 +12,7 @@ from fastreg._validation import check_predict_data, is_plain
 __all__ = ["check_network_data", "check_rows", "float_type", "rows_of"]
 
 
-def check_network_data(estimator, X, y, *, reset, numeric):
+def check_network_data(estimator, X, y, *, reset):
     """Check X and y for `fit` and `partial_fit`.
 
     Parameters
@@ -21,8 +22,6 @@ def check_network_data(estimator, X, y, *, reset, numeric):
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     reset : bool
         Whether to set `n_features_in_` (and `feature_names_in_`) or to check X against them.
-    numeric : bool
-        Whether y holds numbers, rather than labels.
 
     Returns
     -------
@@ -35,17 +34,10 @@ def check_network_data(estimator, X, y, *, reset, numeric):
     ValueError, TypeError
         scikit-learn's own.
     """
+    numeric = not isinstance(estimator, ClassifierMixin)
+    options = {"accept_sparse": "csr", "dtype": "numeric", "multi_output": True, "y_numeric": numeric}
     with np.errstate(all="ignore"):  # sums of finite values may overflow on the way
-        X, y = validate_data(
-            estimator,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype="numeric",
-            multi_output=True,
-            y_numeric=numeric,
-            reset=reset,
-        )
+        X, y = validate_data(estimator, X, y, **options, reset=reset)
         if numeric:
             y = check_array(y, ensure_2d=False, dtype=(np.float64, np.float32), input_name="y", estimator=estimator)
     return rows_of(X), y

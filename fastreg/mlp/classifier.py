@@ -164,7 +164,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._fit(X, y, sample_weight, incremental=True)
 
     def _check_fit(self, X, y, sample_weight, first, incremental):
-        X, y = check_network_data(self, X, y, reset=first, numeric=False)
+        X, y = check_network_data(self, X, y, reset=first)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self._check_classes(y, incremental)
@@ -192,12 +192,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
                 f"got {self.classes_}, `y` has {found}"
             )
-
-    def _check_validation(self, X_val, y_val):
-        if y_val is None:
-            raise ValueError("X_val needs y_val.")
-        X_val, y_val = check_network_data(self, X_val, y_val, reset=False, numeric=False)
-        return X_val, column_or_1d(y_val) if y_val.ndim == 2 and y_val.shape[1] == 1 else y_val
 
     def _stratify(self):
         return self._label_binarizer.y_type_ != "multilabel-indicator" and self.n_outputs_ == 1

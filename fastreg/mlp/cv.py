@@ -80,7 +80,7 @@ class BaseMLPCV(MetaEstimatorMixin, CallbackSupportMixin, BaseEstimator):
         """
         check_params(self)
         classifier = isinstance(self, ClassifierMixin)
-        X, y = check_network_data(self, X, y, reset=True, numeric=not classifier)
+        X, y = check_network_data(self, X, y, reset=True)
         sample_weight = check_sample_weight(sample_weight, X)
         base = clone(self._default() if self.estimator is None else self.estimator)
         if self.random_state is not None:
@@ -264,32 +264,15 @@ class MLPClassifierCV(ClassifierMixin, BaseMLPCV):
         return MLPClassifier(penalty="l1")
 
     def predict_proba(self, X):
-        """Probabilities of the classes, or of the labels.
-
-        Parameters
-        ----------
-        X : array-like, dataframe or sparse of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-        """
         check_is_fitted(self)
         return self.estimator_.predict_proba(self._checked(X))
 
     def predict_log_proba(self, X):
-        """Logarithms of `predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like, dataframe or sparse of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-        """
         check_is_fitted(self)
         return self.estimator_.predict_log_proba(self._checked(X))
+
+    predict_proba.__doc__ = MLPClassifier.predict_proba.__doc__
+    predict_log_proba.__doc__ = MLPClassifier.predict_log_proba.__doc__
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

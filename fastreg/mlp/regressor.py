@@ -152,7 +152,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self._fit(X, y, sample_weight, incremental=True)
 
     def _check_fit(self, X, y, sample_weight, first, incremental):
-        X, y = check_network_data(self, X, y, reset=first, numeric=True)
+        X, y = check_network_data(self, X, y, reset=first)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         loss = self._loss(self.loss)
@@ -161,12 +161,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         loss.valid(y)
         Y = np.ascontiguousarray(y.reshape(len(y), -1))
         return X, Y, y, sample_weight, Y.shape[1]
-
-    def _check_validation(self, X_val, y_val):
-        if y_val is None:
-            raise ValueError("X_val needs y_val.")
-        X_val, y_val = check_network_data(self, X_val, y_val, reset=False, numeric=True)
-        return X_val, column_or_1d(y_val) if y_val.ndim == 2 and y_val.shape[1] == 1 else y_val
 
     def _stratify(self):
         return False
