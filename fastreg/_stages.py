@@ -1,6 +1,6 @@
 """Fits in two stages: penalties adapted to a first fit (Zou, 2006), and refits on the support (Meinshausen, 2007)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 import numpy as np
@@ -17,58 +17,14 @@ STAGE_CONSTRAINTS = {
 }
 
 
-def adapt(penalty, coef, scale):
-    """The penalty with each feature's factor divided by the size of its coefficient in a first fit.
+def _sizes(coef, scale):
+    """Of each feature's coefficients, (p,) or (n_classes, p), as the penalty sees them.
 
-    Sizes are shares of the largest one, so that the largest keeps its factor. A feature that the first fit left out is
-    held at 0.
-
-    Parameters
-    ----------
-    penalty : FeatureL1L2
-        In the units of X.
-    coef : ndarray of shape (n_features,) or (n_classes, n_features)
-        Of several classes a feature's norm about their mean counts: a shift of all classes changes no prediction, and
-        under L1 it may be any of several.
-    scale : ndarray of shape (n_features,)
-        What the penalty sees of a coefficient is ``coef * scale``.
-
-    Returns
-    -------
-    FeatureL1L2
+    Of several classes a feature's norm about their mean counts: a shift of all classes changes no prediction, and under
+    L1 it may be any of several.
     """
-    coef = np.atleast_2d(coef) * scale
-    size = np.linalg.norm(coef - coef.mean(axis=0) if len(coef) > 1 else coef, axis=0)
-    charged = penalty.factor > 0
-    largest = size[charged].max(initial=0.0)
-    out = charged & (size <= 0)
-    share = np.where(charged & ~out, size / (largest or 1.0), 1.0)
-    if not out.any():
-        bounds = (penalty.lower, penalty.upper) if penalty.bounded else (None, None)
-    else:
-        bounds = np.where(out, 0.0, penalty.lower), np.where(out, 0.0, penalty.upper)
-    return FeatureL1L2(penalty.p, penalty.l1_ratio, penalty.factor / share, *bounds)
-
-
-def on_support(design, coef, penalty):
-    """(support, the design of these columns, a penalty of nothing but their bounds) for a refit.
-
-    Parameters
-    ----------
-    design : Design
-    coef : ndarray of shape (n_features,) or (n_classes, n_features)
-    penalty : FeatureL1L2
-        Its bounds hold for the refit as well.
-
-    Returns
-    -------
-    support : ndarray of int
-    Design
-    FeatureL1L2
-    """
-    support = np.flatnonzero(np.atleast_2d(coef).any(axis=0))
-    bounds = (penalty.lower[support], penalty.upper[support]) if penalty.bounded else (None, None)
-    return support, design.part(support), FeatureL1L2(len(support), 1.0, None, *bounds)
+    coef = np.atleast_2d(coef)
+    return scale * np.linalg.norm(coef - coef.mean(axis=0) if len(coef) > 1 else coef, axis=0)
 
 
 @dataclass
@@ -77,13 +33,18 @@ class StagedPath(Path):
 
     Certificates are those of the penalised fits, the Path ``penalised``, under ``penalties``, one an alpha. ``coefs``
     and ``intercepts`` are ``relax`` times theirs and ``1 - relax`` times those of the refits; of these ``refits`` has
-    (design, Path, penalty), once for each support.
+    (design, Path, penalty), one an alpha, None where no feature is selected, or without refits nothing.
     """
 
     penalised: Path | None = None
     penalties: list = ()
     refits: list = ()
     relax: float = 1.0
+
+    def last(self):
+        """The StagedPath of its last alpha."""
+        stages = {"penalised": self.penalised.last(), "penalties": self.penalties[-1:], "refits": self.refits[-1:]}
+        return replace(super().last(), **stages)
 
 
 def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_init=None):
@@ -96,7 +57,7 @@ def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_i
     design : Design, or the Moments of a fold
     alphas : ndarray of shape (n_alphas,)
         Decreasing.
-    penalty : FeatureL1L2
+    penalty : FeatureL1L2, FeatureSeparable, FeatureGroups or FeatureSorted
         In the units of X (of Moments: X̃).
     adaptive : {'own', 'ridge'} or None
     relax : float
@@ -110,19 +71,23 @@ def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_i
     Raises
     ------
     ValueError
-        A fit overflowed.
+        A penalty that can't be adapted, or a fit that overflowed.
     """
     penalties = [penalty] * len(alphas)
     if adaptive is None:
         path = solve(design, alphas, penalty, coef_init=coef_init)
+    elif not penalty.adapts:
+        raise ValueError(
+            f"adaptive={adaptive!r} divides what L1, L2 and GroupL1 charge on each feature or group; for MCP, SCAD, "
+            "ExpAbs and SLOPE leave it None, or take penalty='l1'."
+        )
     else:
         first = penalty
         if adaptive == "ridge":
-            bounds = (penalty.lower, penalty.upper) if penalty.bounded else (None, None)
-            first = FeatureL1L2(penalty.p, 0.0, penalty.factor, *bounds)
+            first = FeatureL1L2(penalty.p, 0.0, penalty.factor, *penalty.limits())
         coefs = solve(design, alphas, first).dense_coefs()
         check_finite_solution(coefs)
-        penalties = [adapt(penalty, coef, design.scale) for coef in coefs]
+        penalties = [penalty.adapted(_sizes(coef, design.scale)) for coef in coefs]
         parts = []
         for k, own in enumerate(penalties):
             start = coef_init if k == 0 else parts[-1].dense_coefs()[0]
@@ -139,29 +104,37 @@ def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_i
 
 def _joined(alphas, parts):
     """Paths of one alpha as one Path."""
-    names = ("coefs", "intercepts", "dual_gaps", "primals", "n_iters", "converged")
     parts = [vars(part) | {"coefs": part.dense_coefs()} for part in parts]
-    return Path(
-        alphas, null=parts[0]["null"], **{name: np.concatenate([part[name] for part in parts]) for name in names}
-    )
+    names = [name for name, value in parts[0].items() if name not in ("alphas", "null") and value is not None]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
+    return Path(alphas, null=parts[0]["null"], **joined)
 
 
 def _relax(solve, design, path):
-    """Blend with refits; alphas that select the same features share one."""
-    path.coefs, path.intercepts, known = path.coefs.copy(), path.intercepts.copy(), {}
+    """Blend with refits on the features selected, which only bounds hold; alphas that select the same share one."""
+    path.coefs, path.intercepts, path.refits, known = path.coefs.copy(), path.intercepts.copy(), [], {}
     for k, (coef, penalty) in enumerate(zip(path.penalised.coefs, path.penalties, strict=True)):
-        key = np.atleast_2d(coef).any(axis=0).tobytes()
-        if not coef.any():
+        support = np.flatnonzero(np.atleast_2d(coef).any(axis=0))
+        if not len(support):
+            path.refits.append(None)
             continue
+        key = support.tobytes()
         if key not in known:
-            support, part, free = on_support(design, coef, penalty)
-            known[key] = support, part, solve(part, np.zeros(1), free), free
-        support, _, refit, _ = known[key]
+            part, free = design.part(support), FeatureL1L2(len(support), 1.0, None, *penalty.limits(support))
+            known[key] = part, solve(part, np.zeros(1), free), free
+        path.refits.append(known[key])
+        refit = known[key][1]
         free, intercept = refit.dense_coefs()[0], refit.intercepts[0]
         check_finite_solution(free, np.asarray(intercept))
         path.coefs[k][..., support] = path.relax * coef[..., support] + (1 - path.relax) * free
         path.intercepts[k] = path.relax * path.intercepts[k] + (1 - path.relax) * intercept
-    path.refits = [stage for _, *stage in known.values()]
+
+
+def stages_of(path, design, penalty):
+    """(design, Path, penalty) of each fit in a path of one, the one whose certificate counts last."""
+    if not isinstance(path, StagedPath):
+        return [(design, path, penalty)]
+    return [*filter(None, path.refits), (design, path.penalised, path.penalties[0])]
 
 
 def staged_fold_paths(solve, design, sample_weight, folds, alphas, penalties, *, offset=None, measure, **stages):

@@ -10,13 +10,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._linear_model import LinearDecisions, SparseLinearModel, warn_not_converged
+from fastreg._stages import Staged, stages_of
 from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_offset
 from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
 from fastreg.penalties.features import FeatureL1L2
+from fastreg.solvers import solve_glm, solve_multinomial
 
 
-class LinearPredictor(SparseLinearModel):
+class LinearPredictor(Staged, SparseLinearModel):
     """An estimator whose raw predictions are ``X @ coef + intercept + offset``, fitted by prox-Newton."""
 
     def _problem(self, X, sample_weight, l1_ratio):
@@ -24,6 +26,18 @@ class LinearPredictor(SparseLinearModel):
         bounds = check_bounds(X.shape[1], self.penalty_factor, self.lower, self.upper)
         design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
         return design, FeatureL1L2(X.shape[1], l1_ratio, *bounds)
+
+    def _solver(self, loss, y, offset=None, n_classes=2):
+        """``solve(design, alphas, penalty, coef_init=None)``: the Path."""
+        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
+
+        def solve(design, alphas, penalty, **start):
+            with np.errstate(all="ignore"):  # overflow shows in the result
+                if n_classes > 2:
+                    return solve_multinomial(design, y, n_classes, alphas, penalty, **options, **start)
+                return solve_glm(design, loss, y, alphas, penalty, offset=offset, **options, **start)
+
+        return solve
 
     def _set_path(self, path, X):
         """Coefficients and intercept of a path of one."""
@@ -43,8 +57,17 @@ class LinearPredictor(SparseLinearModel):
         costs = sum(penalty.value(2 * w, path.alphas[0]) - penalty.value(w, path.alphas[0]) for w in inner)
         return bool(costs <= 1e-15 * path.null and perfect())
 
-    def _certify(self, path, perfect, stacklevel=3):
-        """Set the certificate of a path of one; warn where it is short of what was asked for, or has no optimum."""
+    def _certify(self, path, design, penalty, perfect, stacklevel=4):
+        """Set the certificate of a path of one, the penalised fit's, and warn of each of its fits; iterations.
+
+        ``perfect(path, design, penalty)`` says of a fit whether it could be better without end.
+        """
+        for part, one, charge in stages_of(path, design, penalty):
+            n_iter = self._certify_one(one, perfect(one, part, charge), stacklevel)
+        return n_iter
+
+    def _certify_one(self, path, perfect, stacklevel):
+        """Set the certificate; warn where it is short of what was asked for, or has no optimum."""
         gap, n_iter = float(path.dual_gaps[0]), int(path.n_iters[0])
         check_finite_solution(self.coef_, np.asarray(self.intercept_), gap)
         self.dual_gap_, self.converged_ = gap, bool(path.converged[0])
@@ -105,11 +128,12 @@ class LinearClassifier(LinearPredictor, LinearDecisions):
             intercept = np.atleast_1d(intercept).astype(dtype)
         self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
 
-    def _separated(self, path, design, penalty, coded, offset):
+    def _separated(self, coded, offset, path, design, penalty):
         """Whether no row that counts is on the wrong side, and nothing stops coefficients from growing."""
 
         def all_right():
-            raw = design.raw(self.coef_, self.intercept_) + (0.0 if offset is None else offset[:, None])
+            raw = design.raw(np.atleast_2d(path.dense_coefs()[0]), path.intercepts[0])
+            raw = raw if offset is None else raw + offset[:, None]
             right = (raw[:, 0] > 0 if raw.shape[1] == 1 else raw.argmax(axis=1)) == coded
             return right[design.weights > 0].all()
 

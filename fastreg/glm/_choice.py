@@ -9,12 +9,13 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import make_scorer
 
+from fastreg._stages import staged_fold_paths
 from fastreg._validation import check_alphas, check_bounds, check_finite_solution, check_ratios
 from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
 from fastreg.model_selection import AlphaSearch, CVErrors, criteria
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import glm_alpha_grid, glm_fold_paths, multinomial_alpha_grid, solve_glm, solve_multinomial
+from fastreg.solvers import glm_alpha_grid, glm_fold_paths, multinomial_alpha_grid
 
 
 def quick_score(scoring, y, n_classes, sample_weight, folds):
@@ -88,30 +89,26 @@ class GeneralizedSearch(AlphaSearch):
         ratios, penalties = self._penalties(X.shape[1], n_classes)
         folds = self._folds(X, y, sample_weight, params)
         design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
-        options = {"tol": self.tol, "max_iter": self.max_iter}
+        solve = partial(self._stages, self._solver(loss, target, offset, n_classes or 2), design)
         if n_classes:
             loss = Softmax()
             grid = partial(multinomial_alpha_grid, design, target, n_classes)
-            solve = partial(solve_multinomial, design, target, n_classes, **options)
         else:
             grid = partial(glm_alpha_grid, design, loss, target, offset=offset)
-            solve = partial(solve_glm, design, loss, target, offset=offset, **options)
         with np.errstate(all="ignore"):  # overflow shows in the result
             alphas = self._grids(penalties, grid)
             if folds is None:
                 *measured, coefs = self._criteria(design, loss, target, offset, solve, alphas, penalties)
             else:
-                measured, coefs = self._errors(
-                    design, loss, target, sample_weight, folds, alphas, ratios, penalties,
-                    n_classes=n_classes, offset=offset, **options,
-                )  # fmt: skip
+                problem = (design, loss, target, offset, sample_weight, folds, alphas, penalties, n_classes)
+                scores, coefs = self._errors(*problem)
+                measured = CVErrors(alphas, ratios, scores)
             i_ratio, i_alpha = self._choose(alphas, ratios, measured)
             penalty = penalties[i_ratio]
             if penalty.composite and not penalty.has_dual:  # of several stationary points that of the path, as in folds
                 path = solve(alphas[i_ratio, : i_alpha + 1], penalty).last()
             else:
                 path = solve(np.array([self.alpha_]), penalty, coef_init=coefs[i_ratio][i_alpha])
-        self.stationarity_ = None if path.violations is None else float(path.violations[0])
         return design, path, penalty
 
     def _criteria(self, design, loss, y, offset, solve, alphas, penalties):
@@ -122,18 +119,24 @@ class GeneralizedSearch(AlphaSearch):
         known = None if squared else loss
         return criteria(design, y, solve, alphas, penalties, self.rule, loss=known, offset=offset)
 
-    def _errors(self, design, loss, y, sample_weight, folds, alphas, ratios, penalties, **options):
-        """(CVErrors, coefficients near those of all rows)."""
+    def _errors(self, design, loss, y, offset, sample_weight, folds, alphas, penalties, n_classes):
+        """(losses of test rows (n_l1_ratios, n_alphas, n_folds), coefficients near those of all rows)."""
 
         def measure(k, raw):
             test = folds[k][1]
             weight = np.ones(len(test)) if sample_weight is None else sample_weight[test]
             return [loss(row, y[test], weight / weight.sum())[0] for row in raw]
 
-        paths = glm_fold_paths(design, loss, y, sample_weight, folds, alphas, penalties, measure=measure, **options)
+        problem, options = (sample_weight, folds, alphas, penalties), {"offset": offset, "measure": measure}
+        if self._staged:
+            solve = self._solver(loss, y, offset, n_classes or 2)
+            paths = staged_fold_paths(solve, design, *problem, adaptive=self.adaptive, relax=self.relax, **options)
+        else:
+            options |= {"n_classes": n_classes, "tol": self.tol, "max_iter": self.max_iter}
+            paths = glm_fold_paths(design, loss, y, *problem, **options)
         check_finite_solution(paths.coefs, paths.intercepts, paths.scores)
         warn_of_folds(type(self).__name__, paths, self.tol, "the smallest alphas", stacklevel=5)
-        return CVErrors(alphas, ratios, paths.scores.transpose(1, 2, 0)), paths.coefs.mean(axis=0)
+        return paths.scores.transpose(1, 2, 0), paths.coefs.mean(axis=0)
 
     def _penalties(self, p, n_classes):
         """(l1_ratios, what solvers see of the penalty for each)."""

@@ -1,5 +1,6 @@
 """GeneralizedLinearRegressor and GeneralizedLinearClassifier: any loss with any penalty."""
 
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastreg._docs import documented
 from fastreg._linear_model import EXTRA_CONSTRAINTS
+from fastreg._stages import STAGE_CONSTRAINTS
 from fastreg._validation import check_bounds, check_fit_data, check_groups, check_offset, check_params
 from fastreg.design import Design
 from fastreg.glm._base import LinearClassifier, LinearPredictor
@@ -19,7 +21,7 @@ from fastreg.penalties import L1L2, Bounds, GroupL1, Penalty
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.penalties.linear import feature_penalty, linear_penalty
 from fastreg.penalties.slope import SLOPE
-from fastreg.solvers import solve_glm, solve_multinomial, solve_path
+from fastreg.solvers import solve_path
 
 PARAMETERS = """penalty : penalty, str or None, default='l1'
         `L1`, `L2`, `L1L2`, `MCP`, `SCAD`, `ExpAbs`, `SLOPE`, `GroupL1` (with `groups`; ``l1_ratio`` makes it the sparse
@@ -37,7 +39,10 @@ PARAMETERS = """penalty : penalty, str or None, default='l1'
         Bounds of the coefficients, ``lower <= 0 <= upper``, in the units of X. Under SLOPE signs only: 0 or infinite.
     {glm_tol}
     {newton_steps}
-    {warm_start}"""
+    {warm_start}
+    {adaptive}
+        Of `GroupL1` the norm of a group counts. Not for MCP, SCAD, ExpAbs and SLOPE.
+    {relax}"""
 ATTRIBUTES = """dual_gap_ : float
         Where loss and penalty are convex with known conjugates, the optimum is at most so much below the objective
         reached, in its units. Otherwise (MCP, SCAD, ExpAbs, some losses) an estimate: the decrease that steps on single
@@ -59,7 +64,9 @@ CONSTRAINTS = {
     "tol": [Interval(Real, 0, None, closed="neither")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "warm_start": ["boolean"],
-} | EXTRA_CONSTRAINTS
+    **EXTRA_CONSTRAINTS,
+    **STAGE_CONSTRAINTS,
+}
 
 
 def smooth(loss, caller):
@@ -86,19 +93,23 @@ class _Generalized(LinearPredictor):
         alpha, penalty = self._features(X.shape[1], many)
         return Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize), alpha, penalty
 
-    def _solve(self, design, loss, y, alpha, penalty, offset):
-        """The path of one alpha, and `stationarity_`."""
-        start = self._start((design.p,), penalty)
-        alphas, options = np.array([alpha]), {"tol": self.tol, "coef_init": start}
-        with np.errstate(all="ignore"):  # overflow shows in the result
-            if loss.name == "squared" and not penalty.composite:
-                # what the path solver does: one quadratic problem, and a certificate of its own
-                y = y if offset is None else y - offset
-                path = solve_path(design, y, alphas, penalty, max_iter=10 * self.max_iter, **options)
-            else:
-                path = solve_glm(design, loss, y, alphas, penalty, offset=offset, max_iter=self.max_iter, **options)
+    def _solver(self, loss, y, offset=None, n_classes=2):
+        general = super()._solver(loss, y, offset, n_classes)
+        if loss.name != "squared":
+            return general
+        target = y if offset is None else y - offset
+
+        def solve(design, alphas, penalty, **start):
+            if penalty.composite:
+                return general(design, alphas, penalty, **start)
+            with np.errstate(all="ignore"):  # what the path solver does: a quadratic problem, with its own certificate
+                return solve_path(design, target, alphas, penalty, tol=self.tol, max_iter=10 * self.max_iter, **start)
+
+        return solve
+
+    def _certify(self, path, *args):
         self.stationarity_ = None if path.violations is None else float(path.violations[0])
-        return path
+        return super()._certify(path, *args, stacklevel=5)
 
 
 @shared
@@ -156,6 +167,8 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         tol=1e-4,
         max_iter=100,
         warm_start=False,
+        adaptive=None,
+        relax=1.0,
     ):
         self.loss = loss
         self.penalty = penalty
@@ -169,6 +182,8 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         self.tol = tol
         self.max_iter = max_iter
         self.warm_start = warm_start
+        self.adaptive = adaptive
+        self.relax = relax
 
     def fit(self, X, y, sample_weight=None, offset=None):
         """Fit the model.
@@ -200,9 +215,10 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         offset = check_offset(offset, X.shape[0])
         loss.valid(y)
         design, alpha, penalty = self._penalised(X, sample_weight)
-        path = self._solve(design, loss, y, alpha, penalty, offset)
+        solve, start = self._solver(loss, y, offset), self._start((design.p,), penalty)
+        path = self._stages(solve, design, np.array([alpha]), penalty, coef_init=start)
         self._set_path(path, X)
-        self.n_iter_ = self._certify(path, self._perfect(path, design, penalty, loss, y))
+        self.n_iter_ = self._certify(path, design, penalty, partial(self._perfect, loss, y))
         return self
 
     def _fit_targets(self, X, y, sample_weight, offset):
@@ -214,11 +230,10 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         options = {"tol": self.tol, "max_iter": 10 * self.max_iter, "coef_init": start, "multitask": True}
         with np.errstate(all="ignore"):  # overflow shows in the result
             path = solve_path(design, y, np.array([np.sqrt(T) * alpha]), penalty, **options)
-        self.stationarity_ = None
         dtype = self._dtype(X)
         self.coef_ = np.asarray(path.coefs[0]).astype(dtype)
         self.intercept_ = path.intercepts[0].astype(dtype) if self.fit_intercept else 0.0
-        self.n_iter_ = self._certify(path, False)
+        self.n_iter_ = self._certify(path, design, penalty, lambda *_: False)
         return self
 
     def score(self, X, y, sample_weight=None, offset=None):
@@ -250,6 +265,8 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
         """(alpha, factor of each feature) under a penalty that several targets share."""
         if offset is not None:
             raise ValueError("offset is for one target; subtract it from y.")
+        if self._staged:
+            raise ValueError("adaptive and relax are for one target; fit each by itself, or leave them out.")
         alpha, groups = self._features(p, True)
         if len(groups.weight) < p or groups.each.any():
             raise ValueError("For several targets a group is a feature: leave groups and the penalty's l1_ratio out.")
@@ -331,6 +348,8 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
         tol=1e-4,
         max_iter=100,
         warm_start=False,
+        adaptive=None,
+        relax=1.0,
         class_weight=None,
     ):
         self.loss = loss
@@ -345,6 +364,8 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
         self.tol = tol
         self.max_iter = max_iter
         self.warm_start = warm_start
+        self.adaptive = adaptive
+        self.relax = relax
         self.class_weight = class_weight
 
     def fit(self, X, y, sample_weight=None, offset=None):
@@ -375,15 +396,11 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
         X, y, coded, classes, _, weight, offset = self._check_data(X, y, sample_weight, offset)
         K, target = len(classes), self._target(loss, coded, len(classes))
         design, alpha, penalty = self._penalised(X, weight, K > 2)
-        if K == 2:
-            path = self._solve(design, loss, target, alpha, penalty, offset)
-        else:
-            options = {"tol": self.tol, "max_iter": self.max_iter, "coef_init": self._start((K, X.shape[1]), penalty)}
-            with np.errstate(all="ignore"):  # overflow shows in the result
-                path = solve_multinomial(design, coded, K, np.array([alpha]), penalty, **options)
-            self.stationarity_ = None
+        solve = self._solver(loss, target, offset, K)
+        start = self._start((design.p,) if K == 2 else (K, design.p), penalty)
+        path = self._stages(solve, design, np.array([alpha]), penalty, coef_init=start)
         self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, self._dtype(X))
-        self.n_iter_ = self._certify(path, self._separated(path, design, penalty, coded, offset))
+        self.n_iter_ = self._certify(path, design, penalty, partial(self._separated, coded, offset))
         return self
 
     def _loss(self):

@@ -1,5 +1,6 @@
 """GeneralizedLinearRegressorCV and -ClassifierCV: any loss with any penalty, its strength chosen by folds."""
 
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -45,7 +46,10 @@ PARAMETERS = """penalty : penalty or str, default=None
         error of the smallest. The others, for the squared, the logistic and the Poisson loss, take the alpha of the
         smallest information criterion on all rows, ``deviance + c df`` with c = 2, log n and log n + 2 log p, and look
         at no folds (`cv` makes no difference); n is the sum of the weights. The deviance of squared errors is
-        ``n log(mse)``, and alphas with df > n / 2 are left out."""
+        ``n log(mse)``, and alphas with df > n / 2 are left out.
+    {adaptive_folds}
+        Of `GroupL1` the norm of a group counts. Not for MCP, SCAD, ExpAbs and SLOPE.
+    {relax_folds}"""
 ATTRIBUTES = """alphas_ : ndarray of shape (n_alphas,) or (n_l1_ratios, n_alphas)
         The grid, decreasing.
     loss_path_ : ndarray of shape (n_alphas, n_folds) or (n_l1_ratios, n_alphas, n_folds)
@@ -133,6 +137,8 @@ class GeneralizedLinearRegressorCV(GeneralizedSearch, GeneralizedLinearRegressor
         tol=1e-4,
         max_iter=100,
         rule="min",
+        adaptive=None,
+        relax=1.0,
     ):
         self.loss = loss
         self.penalty = penalty
@@ -149,6 +155,8 @@ class GeneralizedLinearRegressorCV(GeneralizedSearch, GeneralizedLinearRegressor
         self.tol = tol
         self.max_iter = max_iter
         self.rule = rule
+        self.adaptive = adaptive
+        self.relax = relax
 
     def fit(self, X, y, sample_weight=None, *, offset=None, **params):
         """Choose alpha by cross-validation, then fit all rows with it.
@@ -184,7 +192,7 @@ class GeneralizedLinearRegressorCV(GeneralizedSearch, GeneralizedLinearRegressor
         loss.valid(y)
         design, path, penalty = self._search(X, y, loss, y, sample_weight, offset, params)
         self._set_path(path, X)
-        self.n_iter_ = self._certify(path, self._perfect(path, design, penalty, loss, y))
+        self.n_iter_ = self._certify(path, design, penalty, partial(self._perfect, loss, y))
         return self
 
     def _fit_targets(self, X, y, sample_weight, offset, params):
@@ -266,6 +274,8 @@ class GeneralizedLinearClassifierCV(GeneralizedSearch, GeneralizedLinearClassifi
         tol=1e-4,
         max_iter=100,
         rule="min",
+        adaptive=None,
+        relax=1.0,
         class_weight=None,
     ):
         self.loss = loss
@@ -283,6 +293,8 @@ class GeneralizedLinearClassifierCV(GeneralizedSearch, GeneralizedLinearClassifi
         self.tol = tol
         self.max_iter = max_iter
         self.rule = rule
+        self.adaptive = adaptive
+        self.relax = relax
         self.class_weight = class_weight
 
     def fit(self, X, y, sample_weight=None, *, offset=None, **params):
@@ -318,5 +330,5 @@ class GeneralizedLinearClassifierCV(GeneralizedSearch, GeneralizedLinearClassifi
         many = K if K > 2 else None
         design, path, penalty = self._search(X, y, loss, target, weight, offset, params, many)
         self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, self._dtype(X))
-        self.n_iter_ = self._certify(path, self._separated(path, design, penalty, coded, offset))
+        self.n_iter_ = self._certify(path, design, penalty, partial(self._separated, coded, offset))
         return self

@@ -1,6 +1,7 @@
 """LogisticRegression."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,15 +12,14 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from fastreg._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from fastreg._docs import documented
 from fastreg._linear_model import EXTRA_CONSTRAINTS
-from fastreg._stages import STAGE_CONSTRAINTS, Staged, staged_path
+from fastreg._stages import STAGE_CONSTRAINTS
 from fastreg._validation import check_params
 from fastreg.glm._base import LinearClassifier
 from fastreg.losses import Logistic
-from fastreg.solvers import solve_glm, solve_multinomial
 
 
 @documented
-class LogisticRegression(Staged, LinearClassifier, CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
+class LogisticRegression(LinearClassifier, CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
     """Logistic regression, multinomial for more than two classes, with L1 and L2 penalties.
 
     Minimises, with weights sw_i = sample_weight_i * class_weight of the row, S their sum and alpha = 1 / (C S)::
@@ -211,26 +211,10 @@ class LogisticRegression(Staged, LinearClassifier, CallbackSupportMixin, SparseC
         task.close()
         return self
 
-    def _solver(self, coded, n_classes, offset):
-        """``solve(design, alphas, penalty, coef_init=None)``: the Path."""
-        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
-        if n_classes == 2:
-            options["offset"] = offset
-
-        def solve(design, alphas, penalty, **start):
-            with np.errstate(all="ignore"):  # overflow shows in the result
-                if n_classes == 2:
-                    return solve_glm(design, Logistic(), coded, alphas, penalty, **options, **start)
-                return solve_multinomial(design, coded, n_classes, alphas, penalty, **options, **start)
-
-        return solve
-
     def _fit_one(self, design, coded, classes, C, penalty, offset, start):
         """Solve for one C and set the fitted attributes."""
-        solve, grid = self._solver(coded, len(classes), offset), np.array([1.0 / (C * design.total_weight)])
-        path = staged_path(solve, design, grid, penalty, self.adaptive, self.relax, coef_init=start)
-        for part, one, charge in (*path.refits, (design, path.penalised, path.penalties[0])):
-            self._set_coef(one.coefs[0], one.intercepts[0], classes, self._dtype(design.X))
-            separated = self._separated(one, part, charge, coded, offset)
-            self.n_iter_ = np.array([self._certify(one, separated, stacklevel=5)], dtype=np.int32)
-        self._set_coef(path.coefs[0], path.intercepts[0], classes, self._dtype(design.X))
+        solve = self._solver(Logistic(), coded, offset, len(classes))
+        path = self._stages(solve, design, np.array([1.0 / (C * design.total_weight)]), penalty, coef_init=start)
+        self._set_coef(path.dense_coefs()[0], path.intercepts[0], classes, self._dtype(design.X))
+        n_iter = self._certify(path, design, penalty, partial(self._separated, coded, offset), stacklevel=6)
+        self.n_iter_ = np.array([n_iter], dtype=np.int32)

@@ -241,7 +241,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
             problem = (design, weight, folds, alphas, penalties)
             options = {"offset": offset, "measure": measure}
             if self._staged:
-                solve = self._solver(coded, len(classes), offset)
+                solve = self._solver(Logistic(), coded, offset, len(classes))
                 paths = staged_fold_paths(solve, *problem, adaptive=self.adaptive, relax=self.relax, **options)
             else:
                 options |= {"n_classes": many, "tol": self.tol, "max_iter": max(1, self.max_iter)}
@@ -282,7 +282,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
         order = np.argsort(Cs, kind="stable")
         back = np.argsort(order)
         alphas = np.tile(1 / (Cs[order] * design.total_weight), (len(penalties), 1))
-        solve = partial(self._stages, self._solver(coded, n_classes or 2, offset), design)
+        solve = partial(self._stages, self._solver(Logistic(), coded, offset, n_classes or 2), design)
         loss = Softmax() if n_classes else Logistic()
         values, df, coefs = criteria(design, coded, solve, alphas, penalties, self.rule, loss=loss, offset=offset)
         self.criterion_, self.df_ = values[:, back], df[:, back]

@@ -1,5 +1,6 @@
 """PoissonRegressor, GammaRegressor and TweedieRegressor."""
 
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,10 +11,10 @@ from sklearn.utils.validation import check_array
 
 from fastreg._docs import documented
 from fastreg._linear_model import EXTRA_CONSTRAINTS
+from fastreg._stages import STAGE_CONSTRAINTS
 from fastreg._validation import check_fit_data, check_offset, check_params, check_sample_weight
 from fastreg.glm._base import LinearPredictor
 from fastreg.losses import Gamma, Poisson, Squared, Tweedie
-from fastreg.solvers import solve_glm
 
 PARAMETERS = """alpha : float, default=1.0
         Strength of the penalty; 0 is maximum likelihood.
@@ -29,7 +30,9 @@ PARAMETERS = """alpha : float, default=1.0
         Share of the L1 penalty, between 0 (ridge, as scikit-learn) and 1 (lasso).
     {factor_alpha}
     {bounds}
-    {standardize}"""
+    {standardize}
+    {adaptive}
+    {relax}"""
 ATTRIBUTES = """coef_ : ndarray of shape (n_features,)
         float32 for float32 X.
     sparse_coef_ : sparse CSR of shape (1, n_features)
@@ -56,7 +59,9 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-    } | EXTRA_CONSTRAINTS
+        **EXTRA_CONSTRAINTS,
+        **STAGE_CONSTRAINTS,
+    }
 
     def __init__(
         self,
@@ -73,6 +78,8 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         lower=None,
         upper=None,
         standardize=False,
+        adaptive=None,
+        relax=1.0,
     ):
         self.alpha = alpha
         self.fit_intercept = fit_intercept
@@ -86,6 +93,8 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         self.lower = lower
         self.upper = upper
         self.standardize = standardize
+        self.adaptive = adaptive
+        self.relax = relax
 
     def fit(self, X, y, sample_weight=None, offset=None):
         """Fit the model.
@@ -115,16 +124,13 @@ class GLMRegressor(LinearPredictor, RegressorMixin, BaseEstimator):
         offset = check_offset(offset, X.shape[0])
         loss.valid(y)
         design, penalty = self._problem(X, sample_weight, self.l1_ratio)
-        with np.errstate(all="ignore"):  # overflow shows in the result
-            path = solve_glm(
-                design, loss, y, np.array([self.alpha]), penalty, offset=offset, tol=self.tol,
-                max_iter=self.max_iter, coef_init=self._start((X.shape[1],), penalty),
-            )  # fmt: skip
+        solve, grid, start = self._solver(loss, y, offset), np.array([self.alpha]), self._start((design.p,), penalty)
+        path = self._stages(solve, design, grid, penalty, coef_init=start)
         self._set_path(path, X)
-        self.n_iter_ = self._certify(path, self._perfect(path, design, penalty, loss, y))
+        self.n_iter_ = self._certify(path, design, penalty, partial(self._perfect, loss, y))
         return self
 
-    def _perfect(self, path, design, penalty, loss, y):
+    def _perfect(self, loss, y, path, design, penalty):
         """Whether rates of 0 (or classes) are predicted so well that there is no end to it."""
 
         def perfect():
@@ -289,6 +295,8 @@ class TweedieRegressor(GLMRegressor):
         lower=None,
         upper=None,
         standardize=False,
+        adaptive=None,
+        relax=1.0,
     ):
         super().__init__(
             alpha=alpha,
@@ -303,6 +311,8 @@ class TweedieRegressor(GLMRegressor):
             lower=lower,
             upper=upper,
             standardize=standardize,
+            adaptive=adaptive,
+            relax=relax,
         )
         self.power = power
         self.link = link

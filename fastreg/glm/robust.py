@@ -9,9 +9,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._docs import documented
 from fastreg._linear_model import EXTRA_CONSTRAINTS, LinearValues
+from fastreg._stages import STAGE_CONSTRAINTS
 from fastreg._validation import check_fit_data, check_offset, check_params
 from fastreg.glm._base import LinearPredictor
 from fastreg.solvers import solve_huber, solve_quantile
+from fastreg.solvers.huber import best_scale
 
 
 class RobustRegressor(LinearPredictor, LinearValues, BaseEstimator):
@@ -26,10 +28,13 @@ class RobustRegressor(LinearPredictor, LinearValues, BaseEstimator):
         offset = check_offset(offset, X.shape[0])
         return X, y if offset is None else y - offset, sample_weight
 
-    def _set(self, path, X):
-        """Set coefficients and certificate."""
-        self._set_path(path, X)
-        self.n_iter_ = self._certify(path, False)
+    def _fit_one(self, solve, design, penalty, start=None):
+        """Solve, set coefficients and certificate; returns the Path."""
+        with np.errstate(all="ignore"):  # overflow shows in the result
+            path = self._stages(solve, design, np.array([self.alpha]), penalty, coef_init=start)
+        self._set_path(path, design.X)
+        self.n_iter_ = self._certify(path, design, penalty, lambda *_: False, stacklevel=5)
+        return path
 
 
 @documented
@@ -61,6 +66,8 @@ class HuberRegressor(RobustRegressor):
     {penalty_factor}
     {bounds}
     {standardize}
+    {adaptive}
+    {relax}
 
     Attributes
     ----------
@@ -68,7 +75,7 @@ class HuberRegressor(RobustRegressor):
     sparse_coef_ : sparse CSR of shape (1, n_features)
     intercept_ : float
     scale_ : float
-        sigma.
+        sigma; of a relaxed fit the best for its coefficients.
     outliers_ : ndarray of bool of shape (n_samples,)
         Rows whose error is beyond ``epsilon * scale_``.
     dual_gap_ : float
@@ -93,7 +100,9 @@ class HuberRegressor(RobustRegressor):
         "fit_intercept": ["boolean"],
         "tol": [Interval(Real, 0.0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-    } | EXTRA_CONSTRAINTS
+        **EXTRA_CONSTRAINTS,
+        **STAGE_CONSTRAINTS,
+    }
 
     def __init__(
         self,
@@ -109,6 +118,8 @@ class HuberRegressor(RobustRegressor):
         lower=None,
         upper=None,
         standardize=False,
+        adaptive=None,
+        relax=1.0,
     ):
         self.epsilon = epsilon
         self.max_iter = max_iter
@@ -121,6 +132,8 @@ class HuberRegressor(RobustRegressor):
         self.lower = lower
         self.upper = upper
         self.standardize = standardize
+        self.adaptive = adaptive
+        self.relax = relax
 
     def fit(self, X, y, sample_weight=None, offset=None):
         """Fit the model.
@@ -145,13 +158,19 @@ class HuberRegressor(RobustRegressor):
         """
         X, target, sample_weight = self._check(X, y, sample_weight, offset, True)
         design, penalty = self._problem(X, sample_weight, self.l1_ratio)
-        with np.errstate(all="ignore"):  # overflow shows in the result
+        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
+
+        def solve(design, alphas, penalty, coef_init=None):
             path, self.scale_ = solve_huber(
-                design, target, self.epsilon, self.alpha, penalty, tol=self.tol,
-                max_iter=max(1, self.max_iter), coef_init=self._start((X.shape[1],), penalty),
-            )  # fmt: skip
-        self._set(path, X)
-        self.outliers_ = np.abs(target - design.raw(path.coefs[0], path.intercepts[0])) > self.epsilon * self.scale_
+                design, target, self.epsilon, alphas[0], penalty, coef_init=coef_init, **options
+            )
+            return path
+
+        path = self._fit_one(solve, design, penalty, self._start((X.shape[1],), penalty))
+        errors = target - design.raw(path.coefs[0], path.intercepts[0])
+        if self.relax < 1:
+            self.scale_ = best_scale(errors, design.weights, self.epsilon)
+        self.outliers_ = np.abs(errors) > self.epsilon * self.scale_
         return self
 
 
@@ -189,6 +208,8 @@ class QuantileRegressor(RobustRegressor):
     {penalty_factor}
     {bounds}
     {standardize}
+    {adaptive}
+    {relax}
 
     Attributes
     ----------
@@ -218,7 +239,9 @@ class QuantileRegressor(RobustRegressor):
         "tol": [Interval(Real, 0.0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-    } | EXTRA_CONSTRAINTS
+        **EXTRA_CONSTRAINTS,
+        **STAGE_CONSTRAINTS,
+    }
 
     def __init__(
         self,
@@ -235,6 +258,8 @@ class QuantileRegressor(RobustRegressor):
         lower=None,
         upper=None,
         standardize=False,
+        adaptive=None,
+        relax=1.0,
     ):
         self.quantile = quantile
         self.alpha = alpha
@@ -248,6 +273,8 @@ class QuantileRegressor(RobustRegressor):
         self.lower = lower
         self.upper = upper
         self.standardize = standardize
+        self.adaptive = adaptive
+        self.relax = relax
 
     def fit(self, X, y, sample_weight=None, offset=None):
         """Fit the model.
@@ -272,9 +299,10 @@ class QuantileRegressor(RobustRegressor):
         """
         X, target, sample_weight = self._check(X, y, sample_weight, offset, False)
         design, penalty = self._problem(X, sample_weight, self.l1_ratio)
-        with np.errstate(all="ignore"):  # overflow shows in the result
-            path = solve_quantile(
-                design, target, self.quantile, np.array([self.alpha]), penalty, tol=self.tol, max_iter=self.max_iter
-            )
-        self._set(path, X)
+        options = {"tol": self.tol, "max_iter": self.max_iter}
+
+        def solve(design, alphas, penalty, coef_init=None):
+            return solve_quantile(design, target, self.quantile, alphas, penalty, **options)
+
+        self._fit_one(solve, design, penalty)
         return self

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin
 
 from fastreg._linear_model import DEFAULT_MAX_ITER, LinearValues, SparseLinearModel, warn_not_converged
-from fastreg._stages import Staged
+from fastreg._stages import Staged, stages_of
 from fastreg._validation import check_bounds, check_finite_solution
 from fastreg.design import Design
 from fastreg.solvers import solve_path
@@ -71,7 +71,7 @@ class SparseLinearRegressor(Staged, SparseLinearModel, LinearRegressor):
         self.coef_ = coef
         if not np.all(converged):
             warn_not_converged(self, gap, path.null, n_iter)
-        for _, refit, _ in getattr(path, "refits", ()):
+        for _, refit, _ in stages_of(path, design, penalty)[:-1]:
             if not refit.converged[0]:
                 warn_not_converged(self, refit.dual_gaps[0], refit.null, refit.n_iters[0])
         return path

@@ -11,6 +11,7 @@ class CoupledPenalty:
 
     l1_ratio = 1.0  # of what FeatureL1L2 has: all of it keeps coefficients at 0
     has_dual = composite = True
+    adapts = False
 
     def _charge(self, factor, lower=None, upper=None):
         self.p, self.factor = len(factor), factor

@@ -90,6 +90,7 @@ class FeatureL1L2:
 
     has_dual = True     # whether it has a conjugate, for a certificate
     composite = False   # whether models need more than coordinate descent with a soft threshold
+    adapts = True       # whether it can be adapted to a first fit
 
     def __init__(self, p, l1_ratio=1.0, factor=None, lower=None, upper=None):
         self.p = p
@@ -106,6 +107,15 @@ class FeatureL1L2:
         out = np.empty(self.p)
         out.fill(value)                 # np.full takes three times as long
         return out
+
+    def limits(self, cols=slice(None)):
+        """(lower, upper) of some columns, None where there are no bounds."""
+        return (self.lower[cols], self.upper[cols]) if self.bounded else (None, None)
+
+    def adapted(self, size):
+        """The same penalty with each factor divided by a size, as a share of the largest; of size 0 is held at 0."""
+        share, out = shares(size, self.factor > 0)
+        return FeatureL1L2(self.p, self.l1_ratio, self.factor / share, *limits_without(self, out))
 
     def scaled(self, scale):
         """The same penalty for coefficients multiplied by ``scale``: only bounds depend on the units."""
@@ -154,6 +164,20 @@ class FeatureL1L2:
         """Smallest alpha at which all penalised coefficients are 0, from v = X'r at the unpenalised fit."""
         score = self.score(v)[self.factor > 0]
         return 0.0 if not score.size else float(score.max()) / max(self.l1_ratio, 1e-3)
+
+
+def shares(size, charged):
+    """(sizes as shares of the largest of those charged, 1 where there is none; which are charged and of size 0)."""
+    largest = size[charged].max(initial=0.0)
+    out = charged & (size <= 0)
+    return np.where(charged & ~out, size / (largest or 1.0), 1.0), out
+
+
+def limits_without(penalty, out):
+    """Bounds that hold the features ``out`` at 0 as well."""
+    if not out.any():
+        return penalty.limits()
+    return np.where(out, 0.0, penalty.lower), np.where(out, 0.0, penalty.upper)
 
 
 def felt(penalty, alpha, sq_norms, size, target):

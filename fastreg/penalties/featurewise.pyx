@@ -48,6 +48,7 @@ class FeatureSeparable(FeatureL1L2):
 
     has_dual = False    # no conjugate: fits end with an estimate
     composite = True
+    adapts = False      # large coefficients are spared as it is
 
     def __init__(self, penalty, p, factor=None, lower=None, upper=None):
         super().__init__(p, 1.0, factor, lower, upper)

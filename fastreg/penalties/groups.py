@@ -10,6 +10,7 @@ unknown.
 import numpy as np
 
 from fastreg.penalties.coupled import CoupledPenalty
+from fastreg.penalties.features import limits_without, shares
 
 
 class FeatureGroups(CoupledPenalty):
@@ -26,6 +27,8 @@ class FeatureGroups(CoupledPenalty):
     lower, upper : ndarray of shape (p,), optional
         Bounds of the coefficients, ``lower <= 0 <= upper``.
     """
+
+    adapts = True
 
     def __init__(self, labels, share=0.0, factor=None, lower=None, upper=None):
         first = np.unique(labels, return_index=True)[1]
@@ -48,6 +51,12 @@ class FeatureGroups(CoupledPenalty):
         with np.errstate(invalid="ignore"):
             bounds = self.lower * scale, self.upper * scale
         return object.__new__(FeatureGroups)._set(self.labels, self.each, self.weight, *bounds)
+
+    def adapted(self, size):
+        """The same penalty, each group's divided by the norm of its sizes: see ``FeatureL1L2.adapted``."""
+        share, out = shares(self._norms(size), self.each + self.weight > 0)
+        bounds = limits_without(self, out[self.labels])
+        return object.__new__(FeatureGroups)._set(self.labels, self.each / share, self.weight / share, *bounds)
 
     def take(self, cols):
         """The penalty of some columns; what a group is charged stays."""

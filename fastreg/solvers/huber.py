@@ -23,6 +23,20 @@ TINY = 10 * np.finfo(np.float64).eps  # sigma where there is no error
 LEAST = 1e-12  # the smallest sigma, as a share of that of the best constant
 
 
+def best_scale(r, weights, epsilon):
+    """The best sigma of residuals: sum of v_i r_i^2 within the bend, over what is left of the weights."""
+    size = np.abs(r)
+    order = np.argsort(size)
+    s, size = weights[order], size[order]
+    inside, beyond = np.cumsum(s * size**2), 1 - np.cumsum(s)
+    room = 1 - epsilon**2 * np.maximum(beyond, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sigma = np.sqrt(np.where(room > 0, inside / room, 0))
+    # the first count of rows inside at which the next one is beyond
+    fits = (room > 0) & (np.append(size[1:], np.inf) >= epsilon * sigma)
+    return float(sigma[np.argmax(fits)])
+
+
 class _Scales:
     """The problem at one sigma after the other."""
 
@@ -39,19 +53,6 @@ class _Scales:
     def strength(self, sigma):
         """Alpha of the generalised linear model, whose unit is 2 / sigma times the weights."""
         return (self.l1 + 2 * self.l2) * sigma / (2 * self.total)
-
-    def scale(self, r):
-        """The best sigma of residuals: sum of v_i r_i^2 within the bend, over what is left of the weights."""
-        s, size = self.design.weights, np.abs(r)
-        order = np.argsort(size)
-        s, size = s[order], size[order]
-        inside, beyond = np.cumsum(s * size**2), 1 - np.cumsum(s)
-        room = 1 - self.epsilon**2 * np.maximum(beyond, 0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            sigma = np.sqrt(np.where(room > 0, inside / room, 0))
-        # the first count of rows inside at which the next one is beyond
-        fits = (room > 0) & (np.append(size[1:], np.inf) >= self.epsilon * sigma)
-        return float(sigma[np.argmax(fits)])
 
     def objective(self, r, sigma, coef):
         size = np.abs(r) / sigma
@@ -73,7 +74,7 @@ class _Scales:
 
     def gap(self, state, r, sigma):
         """(joint gap, objective, the best sigma of these residuals)."""
-        best = max(self.scale(r), self.least)
+        best = max(best_scale(r, self.design.weights, self.epsilon), self.least)
         u = state.u  # of the model: 2 total / sigma times it is that of the objective
         s = self.design.weights
         some = s > 0
@@ -93,12 +94,12 @@ class _Scales:
         design, y = self.design, self.y
         center = Huber(self.epsilon).null_raw(y, design.weights) if design.fit_intercept else 0.0
         self.least = 0.0
-        sigma = self.scale(y - center)
+        sigma = best_scale(y - center, design.weights, self.epsilon)
         for _ in range(50 if design.fit_intercept else 0):  # the best constant and its scale
             if not sigma > 0:
                 break
             center = Huber(self.epsilon * sigma).null_raw(y, design.weights)
-            before, sigma = sigma, self.scale(y - center)
+            before, sigma = sigma, best_scale(y - center, design.weights, self.epsilon)
             if abs(sigma - before) <= 1e-12 * sigma:
                 break
         self.least = max(LEAST * sigma, 1e-300)

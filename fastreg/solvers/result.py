@@ -1,6 +1,6 @@
 """What solvers return."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy import sparse
@@ -40,8 +40,8 @@ class Path:
 
     def last(self):
         """The Path of its last alpha."""
-        parts = {name: part[-1:] for name, part in vars(self).items() if name != "null" and part is not None}
-        return replace(self, **parts)
+        parts = {field.name: getattr(self, field.name) for field in fields(Path) if field.name != "null"}
+        return replace(self, **{name: part[-1:] for name, part in parts.items() if part is not None})
 
     def dense_coefs(self):
         """``coefs`` with its zeros."""
