@@ -41,6 +41,7 @@ def data(seed=0):
     return X, y, rng.uniform(0.2, 2, N), 0.2 * rng.standard_normal(N)
 
 
+SPARSE_GROUP = GroupL1(0.3, l1_ratio=0.4)
 TIGHT = {"tol": 1e-10, "max_iter": 2000}
 # each with its classifier's labels, and how to leave out the penalty
 CASES = {
@@ -54,7 +55,7 @@ CASES = {
     "l1": (GeneralizedLinearRegressor, {"loss": "huber", "penalty": "l1", "alpha": 0.1}),
     "group": (GeneralizedLinearRegressor, {"loss": "gamma", "penalty": GroupL1(0.09), "groups": LABELS}),
     "squared group": (GeneralizedLinearRegressor, {"loss": "squared", "penalty": GroupL1(0.3), "groups": LABELS}),
-    "sparse group": (GeneralizedLinearRegressor, {"loss": "poisson", "penalty": GroupL1(0.3, l1_ratio=0.4), "groups": LABELS}),
+    "sparse group": (GeneralizedLinearRegressor, {"loss": "poisson", "penalty": SPARSE_GROUP, "groups": LABELS}),
     "classes": (GeneralizedLinearClassifier, {"penalty": L1L2(0.03, 0.9)}),
     "group of classes": (GeneralizedLinearClassifier, {"penalty": GroupL1(0.03), "groups": LABELS}),
     "3 classes": (GeneralizedLinearClassifier, {"penalty": L1L2(0.02, 0.9)}),
