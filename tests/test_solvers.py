@@ -15,7 +15,7 @@ from strategies import problems
 from fastreg.design import Design
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import alpha_grid, coordinate, solve_path, working_set
-from fastreg.solvers.correlations import Correlations
+from fastreg.solvers.correlations import Correlations, size_of
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -212,7 +212,7 @@ def test_correlations(storage, targets):
     r = design.center(rng.standard_normal((40, *targets)))[0]
     seen = Correlations(design, r, design.xt_r(r))
     asked = rng.random(500) < 0.02
-    threshold = rng.uniform(0.5, 2, 500) * np.quantile(working_set.size_of(seen.v), 0.9)
+    threshold = rng.uniform(0.5, 2, 500) * np.quantile(size_of(seen.v), 0.9)
     read = []
     for step in [0.01] * 20 + [10.0]:
         r = r + step * design.center(rng.standard_normal(r.shape))[0]
@@ -222,7 +222,7 @@ def test_correlations(storage, targets):
         truth = design.xt_r(r)
         read.append((seen.v != before).reshape(500, -1).any(axis=1).mean())
         right = np.isclose(seen.v, truth, rtol=1e-9, atol=1e-12).reshape(500, -1).all(axis=1)
-        size, bounds = working_set.size_of(truth), working_set.size_of(seen.bounds())
+        size, bounds = size_of(truth), size_of(seen.bounds())
         assert right[asked | (size > threshold)].all()
         assert (bounds >= size * (1 - 1e-9)).all()
         assert (bounds <= threshold)[~right].all()

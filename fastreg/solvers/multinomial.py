@@ -15,10 +15,10 @@ from fastreg._simd.dispatch import dot
 
 from ..losses import Logistic, Softmax
 from ..penalties.features import dual_charge
+from .columns import SURE, TALL
 from .multinomial_dual import dual_point
 from .multinomial_newton import few, joint_step, minimum
 from .prox_newton import FAR, NEAR, ProxNewton
-from .working_set import SURE, TALL
 
 
 class Multinomial:

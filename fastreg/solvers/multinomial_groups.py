@@ -12,12 +12,12 @@ import numpy as np
 from fastreg._simd.dispatch import dot
 
 from ..penalties.features import FeatureL1L2
+from .columns import FIRST, SURE, TALL
 from .composite_model import MINIMISERS, Model
 from .multinomial import Multinomial
 from .multinomial_newton import joint_step
 from .multitask_newton import solve_blocks
 from .semidefinite import solver_of
-from .working_set import FIRST, SURE, TALL
 
 BOUND = 0.5  # no curvature of the loss in the raw predictions of a row is more
 SWEEPS = 1000

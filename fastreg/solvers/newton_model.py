@@ -10,10 +10,11 @@ import numpy as np
 
 from fastreg._simd.dispatch import dot
 
+from .columns import FIRST, Block
 from .coordinate import column_sums, residual_descent
 from .gram import GramProblem, run_paths
 from .semidefinite import conjugate_gradients
-from .working_set import FIRST, GRAM_COLUMNS, SHORT, Block
+from .working_set import GRAM_COLUMNS, SHORT
 
 SAMPLE = 30  # rows a column of the sample that first models are made of
 FLAT = 1e-4  # curvature of a row, in units of its slope, that is the least: rows far off tell nothing of what is near

@@ -2,7 +2,7 @@
 
 The objective is ``sum_i s_i l(eta_i, y_i) + penalty(w)`` with ``eta = X̃w + b + offset``. A step minimises the loss's
 quadratic model (newton_model.py) on a set of columns; a line search on the cached ``X̃δ`` makes it a descent method
-(Lee, Sun, Saunders, 2014). Which columns are in the set, and how they come and go, is working_set.py's, which are
+(Lee, Sun, Saunders, 2014). Which columns are in the set, and how they come and go, is columns.py's, which are
 looked at in between shortlist.py's.
 
 The certificate is the duality gap at ``u = -g``, made feasible: a Newton correction ``u - h∘(X̃_F c + c_0)`` gives it
@@ -18,12 +18,12 @@ import numpy as np
 from fastreg._simd.dispatch import dot
 
 from ..penalties.features import felt
+from .columns import SURE, TALL
 from .line_search import line_search
 from .newton_model import NewtonBlock, Predictor, SparseNewtonBlock, WideBlock
 from .semidefinite import conjugate_gradients
 from .shortlist import Shortlisting
 from .small_newton import SmallNewton
-from .working_set import SURE, TALL
 
 NEAR = 0.01  # change of curvature, as a share of all, up to which a model is always good for a step
 FAR = 0.02  # relative gap down to which models may be made of a sample of the rows

@@ -8,7 +8,7 @@ a pass over all of X, and what it has missed gets on the next list.
 
 import numpy as np
 
-from .working_set import WorkingSet
+from .columns import ColumnSet
 
 SHORTLIST = 10  # the share: one column of so many
 LOOK = 1 << 20  # elements of X from which a pass costs more than choosing it
@@ -16,7 +16,7 @@ RENEW = 0.2  # fall of alpha, on the way, after which it is chosen anew
 SETTLED = 1e-4  # gap on the list, as a share of the last one of all columns, below which all are looked at again
 
 
-class Shortlisting(WorkingSet):
+class Shortlisting(ColumnSet):
     """``_refresh`` sets ``v``, the correlations, 0 but for the columns that it is given; ``gap`` goes by them."""
 
     shortlist = None  # columns, or None: all
