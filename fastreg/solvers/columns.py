@@ -49,13 +49,18 @@ class Block:
         self.cols = self.cols[mask]
         self.sub = self.penalty.take(self.cols)
 
-    def _fill(self):
+    def _grow(self):
+        """Have room for the Gram matrix of all columns."""
         m, old = len(self.cols), self.filled
         if m > len(self.buffer):
             size = max(2 * len(self.buffer), m + FIRST)
             grown = np.empty((size, size))
             grown[:old, :old] = self.buffer[:old, :old]
             self.buffer, self.problem = grown, None
+
+    def _fill(self):
+        m, old = len(self.cols), self.filled
+        self._grow()
         if m > old:
             new = self.cols[old:]
             if m - old <= DOTS and self.design.storage.by_columns:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastreg._simd.dispatch import dot
 
-from .columns import FIRST, Block
+from .columns import Block
 from .coordinate import column_sums, residual_descent
 from .gram import GramProblem, run_paths
 from .semidefinite import conjugate_gradients
@@ -138,11 +138,7 @@ class NewtonBlock(Block):
         if old and m > old and design.storage.is_sparse:
             old, self.mean = 0, np.zeros(0)
             self.empty()
-        if m > len(self.buffer):
-            size = max(2 * len(self.buffer), m + FIRST)
-            grown = np.empty((size, size))
-            grown[:old, :old] = self.buffer[:old, :old]
-            self.buffer, self.problem = grown, None
+        self._grow()
         if m > old:
             new = self.cols[old:]
             G, mean = design.reweighted(self.h, new, rows=self.rows)

@@ -7,18 +7,6 @@ from scipy import sparse
 
 
 @dataclass
-class Result:
-    """One fit, in the units of X."""
-
-    coef: np.ndarray
-    intercept: float | np.ndarray
-    dual_gap: float | np.ndarray
-    n_iter: int | np.ndarray | None
-    converged: bool | np.ndarray
-    seconds: float = 0.0
-
-
-@dataclass
 class Path:
     """Fits along a grid of alphas: axis 0 runs over alphas, a further one over targets.
 

@@ -17,7 +17,6 @@ bounds                       coordinate descent (`fastreg.solvers.solve_path` wi
 
 import math
 from dataclasses import dataclass
-from time import perf_counter
 
 import numpy as np
 from scipy.sparse import issparse
@@ -26,7 +25,6 @@ from fastreg._threads import serial_blas
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers.conjugate_gradient import ConjugateGradient
 from fastreg.solvers.path import solve_path
-from fastreg.solvers.result import Result
 from fastreg.solvers.ridge_dual import Dual
 from fastreg.solvers.ridge_spectrum import DualSpectrum, PrimalSpectrum
 from fastreg.solvers.ridge_systems import Primal
@@ -42,11 +40,16 @@ _SPARSE_DIRECT = 2000
 
 
 @dataclass
-class RidgeResult(Result):
-    """A `Result`, the objective at zero coefficients (in units of `dual_gap`) and the algorithm's name."""
+class RidgeResult:
+    """One fit, in the units of X; ``null`` is the objective at zero coefficients, ``method`` the algorithm's name."""
 
-    null: float | np.ndarray = np.nan
-    method: str = ""
+    coef: np.ndarray
+    intercept: float | np.ndarray
+    dual_gap: float | np.ndarray
+    n_iter: int | np.ndarray | None
+    converged: bool
+    null: float | np.ndarray
+    method: str
 
 
 def solve_ridge(design, y, alpha, factor=None, lower=None, upper=None, *, tol=1e-4, max_iter=None):
@@ -75,13 +78,12 @@ def solve_ridge(design, y, alpha, factor=None, lower=None, upper=None, *, tol=1e
     RidgeResult
         `dual_gap` in the units above, one number a target; `n_iter` is None for direct methods.
     """
-    start = perf_counter()
     if factor is not None and (factor == 1.0).all():
         factor = None
     serial = serial_blas(1.0 * design.n * design.p, min(design.n, design.p))
     with np.errstate(over="ignore", invalid="ignore"), serial:
         if lower is not None or upper is not None:
-            return _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start)
+            return _bounded(design, y, alpha, factor, lower, upper, tol, max_iter)
         if design.n >= design.p:
             centred, y_mean, cross = design.bind(y, gram=True)
             cross = cross.reshape(design.p, -1)
@@ -95,7 +97,8 @@ def solve_ridge(design, y, alpha, factor=None, lower=None, upper=None, *, tol=1e
             w, gap, n_iter, method = _solve(design, columns, cross, null, shift, factor, tol, max_iter)
         else:
             w, gap, n_iter, method = np.full((design.p, len(null)), np.nan), null * np.nan, None, ""
-    return _result(design, y, y_mean, w, gap, n_iter, null, tol, method, start)
+    coef, intercept = design.unscale(np.ascontiguousarray(w.T), np.atleast_1d(y_mean))
+    return _result(design, y, coef, intercept, gap, n_iter, null, tol, method)
 
 
 def _shift(design, alpha, factor, largest):
@@ -108,14 +111,15 @@ def _shift(design, alpha, factor, largest):
     return shift if shift > least else 0.0
 
 
-def _result(design, y, y_mean, w, gap, n_iter, null, tol, method, start):
-    coef, intercept = design.unscale(np.ascontiguousarray(w.T) if y.ndim == 2 else w[:, 0], y_mean)
+def _result(design, y, coef, intercept, gap, n_iter, null, tol, method):
+    """From coefficients (T, p), and numbers (T,) of P."""
     converged = bool((gap <= tol * null).all())
     unit = 2.0 * design.total_weight
     gap, null = gap * unit, null * unit
     if y.ndim == 1:
-        gap, null, n_iter = gap.item(), null.item(), None if n_iter is None else n_iter.item()
-    return RidgeResult(coef, intercept, gap, n_iter, converged, perf_counter() - start, null, method)
+        coef, intercept, gap, null = coef[0], intercept[0], gap.item(), null.item()
+        n_iter = None if n_iter is None else n_iter.item()
+    return RidgeResult(coef, intercept, gap, n_iter, converged, null, method)
 
 
 def _solve(design, y, cross, null, shift, factor, tol, max_iter):
@@ -168,7 +172,7 @@ def _certified(system, y, cross, null, shift, refine=None):
     return w, gap
 
 
-def _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start):
+def _bounded(design, y, alpha, factor, lower, upper, tol, max_iter):
     penalty = FeatureL1L2(design.p, l1_ratio=0.0, factor=factor, lower=lower, upper=upper)
     settings = {"tol": 1e-4 * tol, "max_iter": max_iter or 10000}
     columns = y.reshape(len(y), -1)
@@ -177,24 +181,9 @@ def _bounded(design, y, alpha, factor, lower, upper, tol, max_iter, start):
         solve_path(design, np.ascontiguousarray(columns[:, t]), shifts[t : t + 1], penalty, **settings)
         for t in range(columns.shape[1])
     ]
-    coefs = [path.dense_coefs() for path in paths]
-    coef, intercept, gap, null, n_iter = (
-        np.concatenate(parts)
-        for parts in (
-            coefs,
-            *([np.reshape(getattr(path, name), -1) for path in paths] for name in _PATH_FIELDS),
-        )
-    )
-    converged = bool((gap <= tol * null).all())
-    unit = 2.0 * design.total_weight
-    gap, null = gap * unit, null * unit
-    if y.ndim == 1:
-        coef, intercept = coef[0], intercept[0]
-        gap, null, n_iter = gap.item(), null.item(), n_iter.item()
-    return RidgeResult(coef, intercept, gap, n_iter, converged, perf_counter() - start, null, "coordinate_descent")
-
-
-_PATH_FIELDS = ("intercepts", "dual_gaps", "null", "n_iters")
+    coef = np.concatenate([path.dense_coefs() for path in paths])
+    numbers = ([getattr(path, name) for path in paths] for name in ("intercepts", "dual_gaps", "n_iters", "null"))
+    return _result(design, y, coef, *map(np.ravel, numbers), tol, "coordinate_descent")
 
 
 @dataclass
@@ -223,13 +212,14 @@ class LeaveOneOut:
 
     def fit(self, alpha, tol=1e-4):
         """The certified fit on all rows at alpha, a number or one a target: as `solve_ridge`'s."""
-        start, design = perf_counter(), self._design
+        design = self._design
         centred, y_mean = design.center(self._y)
         columns = centred.reshape(len(centred), -1)
         null = 0.5 * (design.weights @ columns**2)
         shifts = np.broadcast_to(np.asarray(alpha, dtype=np.float64) / design.total_weight, null.shape)
         w, gap = _by_shift(self._system, columns, None, null, shifts)
-        return _result(design, self._y, y_mean, w, gap, None, null, tol, self._system.method, start)
+        coef, intercept = design.unscale(np.ascontiguousarray(w.T), np.atleast_1d(y_mean))
+        return _result(design, self._y, coef, intercept, gap, None, null, tol, self._system.method)
 
 
 def loo_ridge(design, y, alphas, factor=None, *, keep=None):
