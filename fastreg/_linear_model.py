@@ -12,6 +12,7 @@ from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from fastreg._validation import check_predict_data
+from fastreg.design import Design
 
 # What scikit-learn does for max_iter=None nowhere says; here it is the default.
 DEFAULT_MAX_ITER = 1000
@@ -39,6 +40,9 @@ class LinearModel:
     def _dtype(self, X):
         """Of coefficients."""
         return coef_dtype(X) if self._keeps_float32 else np.float64
+
+    def _design(self, X, sample_weight):
+        return Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
 
     def _raw(self, X):
         """X @ coef + intercept, of checked X."""

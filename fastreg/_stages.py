@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastreg._validation import check_finite_solution
-from fastreg.design import Design
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import FoldPaths, Path
 
@@ -155,10 +154,9 @@ def staged_fold_paths(solve, design, sample_weight, folds, alphas, penalties, *,
     """
     weight = np.ones(design.n) if sample_weight is None else sample_weight
     alphas = np.broadcast_to(alphas, (len(folds), len(penalties), np.shape(alphas)[-1]))
-    options = {"fit_intercept": design.fit_intercept, "standardize": design.standardize}
     paths, scores = [], np.empty(alphas.shape)
     for k, (train, test) in enumerate(folds):
-        part = Design(design.X, np.bincount(train, minlength=design.n) * weight, **options)
+        part = design.fold(train, weight)
         paths.append([])
         for i, penalty in enumerate(penalties):
             path = staged_path(solve, part, np.ascontiguousarray(alphas[k, i]), penalty, **stages)
@@ -166,13 +164,7 @@ def staged_fold_paths(solve, design, sample_weight, folds, alphas, penalties, *,
             if measure is not None:
                 raw = part.predict(path.coefs, path.intercepts, test)
                 scores[k, i] = measure(k, raw if offset is None else raw + offset[test])
-
-    def table(name):
-        return np.array([[getattr(path, name) for path in fold] for fold in paths])
-
-    names = ("coefs", "intercepts", "dual_gaps", "n_iters", "converged")
-    nulls = np.array([fold[0].null for fold in paths])
-    return FoldPaths(scores=None if measure is None else scores, nulls=nulls, **{name: table(name) for name in names})
+    return FoldPaths.of(paths, None if measure is None else scores)
 
 
 class Staged:

@@ -312,6 +312,11 @@ class Design:
         """The design of some columns of X, not standardised."""
         return Design(self.X[:, cols], self.weights, fit_intercept=self.fit_intercept)
 
+    def fold(self, train, weight):
+        """All of X with the weights (n,) of the training rows, 0 for others; a row that is there twice counts twice."""
+        weight = np.bincount(train, minlength=self.n) * weight
+        return Design(self.X, weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
+
     def raw(self, coef, intercept):
         """Predictions (n,) or (n, K) of coefficients in the units of X, (p,) or (K, p), without a copy of X."""
         W = np.atleast_2d(coef).astype(np.float64, copy=False)

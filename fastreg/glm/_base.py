@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 from fastreg._linear_model import LinearDecisions, SparseLinearModel, warn_not_converged
 from fastreg._stages import Staged, stages_of
 from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_offset
-from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
 from fastreg.penalties.features import FeatureL1L2
 from fastreg.solvers import solve_glm, solve_multinomial
@@ -24,7 +23,7 @@ class LinearPredictor(Staged, SparseLinearModel):
     def _problem(self, X, sample_weight, l1_ratio):
         """Design and penalty."""
         bounds = check_bounds(X.shape[1], self.penalty_factor, self.lower, self.upper)
-        design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
+        design = self._design(X, sample_weight)
         return design, FeatureL1L2(X.shape[1], l1_ratio, *bounds)
 
     def _solver(self, loss, y, offset=None, n_classes=2):

@@ -11,7 +11,6 @@ from sklearn.metrics import make_scorer
 
 from fastreg._stages import staged_fold_paths
 from fastreg._validation import check_alphas, check_bounds, check_finite_solution, check_ratios
-from fastreg.design import Design
 from fastreg.losses import Logistic, Softmax
 from fastreg.model_selection import AlphaSearch, CVErrors, criteria
 from fastreg.penalties.features import FeatureL1L2
@@ -88,7 +87,7 @@ class GeneralizedSearch(AlphaSearch):
         """(design, path of the alpha chosen, its penalty); y is what splitters see, ``target`` what the loss does."""
         ratios, penalties = self._penalties(X.shape[1], n_classes)
         folds = self._folds(X, y, sample_weight, params)
-        design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
+        design = self._design(X, sample_weight)
         solve = partial(self._stages, self._solver(loss, target, offset, n_classes or 2), design)
         if n_classes:
             loss = Softmax()

@@ -13,7 +13,6 @@ from fastreg._docs import documented
 from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._stages import STAGE_CONSTRAINTS
 from fastreg._validation import check_bounds, check_fit_data, check_groups, check_offset, check_params
-from fastreg.design import Design
 from fastreg.glm._base import LinearClassifier, LinearPredictor
 from fastreg.glm.regressors import GLMRegressor
 from fastreg.losses import Loss, Softmax, get_loss
@@ -91,7 +90,7 @@ class _Generalized(LinearPredictor):
     def _penalised(self, X, sample_weight, many=False):
         """(design, alpha, penalty of its features)."""
         alpha, penalty = self._features(X.shape[1], many)
-        return Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize), alpha, penalty
+        return self._design(X, sample_weight), alpha, penalty
 
     def _solver(self, loss, y, offset=None, n_classes=2):
         general = super()._solver(loss, y, offset, n_classes)
@@ -224,7 +223,7 @@ class GeneralizedLinearRegressor(_Generalized, GLMRegressor):
     def _fit_targets(self, X, y, sample_weight, offset):
         """Several targets that share their features, (n, T)."""
         alpha, factor = self._shared(X.shape[1], offset)
-        design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
+        design = self._design(X, sample_weight)
         penalty, T = FeatureL1L2(X.shape[1], 1.0, factor), y.shape[1]
         start = self._start((T, X.shape[1]), penalty)
         options = {"tol": self.tol, "max_iter": 10 * self.max_iter, "coef_init": start, "multitask": True}

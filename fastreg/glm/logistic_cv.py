@@ -15,7 +15,6 @@ from fastreg._callbacks import FitTask, with_callbacks
 from fastreg._docs import documented
 from fastreg._stages import staged_fold_paths
 from fastreg._validation import check_bounds, check_finite_solution, check_params, check_ratios
-from fastreg.design import Design
 from fastreg.glm._choice import quick_score, warn_of_folds, with_labels
 from fastreg.glm.logistic import LogisticRegression
 from fastreg.losses import Logistic, Softmax
@@ -216,7 +215,7 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
             raise ValueError(f"rule={self.rule!r} chooses once, not in each fold; it needs refit=True.")
         X, y, coded, classes, sample_weight, weight, offset = self._check_data(X, y, sample_weight, offset)
         task = FitTask(self, X, y, sample_weight)
-        design = Design(X, weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
+        design = self._design(X, weight)
         bounds = check_bounds(X.shape[1], self.penalty_factor, self.lower, self.upper)
         penalties = [FeatureL1L2(X.shape[1], ratio, *bounds) for ratio in ratios]
         many = len(classes) if len(classes) > 2 else None

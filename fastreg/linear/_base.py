@@ -6,7 +6,6 @@ from sklearn.base import BaseEstimator, MultiOutputMixin
 from fastreg._linear_model import DEFAULT_MAX_ITER, LinearValues, SparseLinearModel, warn_not_converged
 from fastreg._stages import Staged, stages_of
 from fastreg._validation import check_bounds, check_finite_solution
-from fastreg.design import Design
 from fastreg.solvers import solve_path
 
 
@@ -16,9 +15,6 @@ class LinearRegressor(LinearValues, MultiOutputMixin, BaseEstimator):
 
 class SparseLinearRegressor(Staged, SparseLinearModel, LinearRegressor):
     """A linear regressor fitted by the path solver under an L1 + L2 penalty."""
-
-    def _design(self, X, sample_weight):
-        return Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
 
     def _bounds(self, n_features):
         values = vars(self)  # the multi-task estimators have no bounds

@@ -12,7 +12,6 @@ from sklearn.utils.metadata_routing import MethodMapping, _routing_enabled, proc
 
 from fastreg._linear_model import EXTRA_CONSTRAINTS
 from fastreg._validation import check_alphas, check_bounds
-from fastreg.design import Design
 from fastreg.linear.ridge import set_fitted
 from fastreg.model_selection import CVErrors, SplitterRouting, make_folds
 from fastreg.solvers.ridge import loo_ridge, solve_ridge
@@ -69,7 +68,7 @@ class RidgeSearch(SplitterRouting):
             raise ValueError("Leave-one-out needs at least 2 samples; n_samples=1 in X.")
         factor = check_bounds(X.shape[1], self.penalty_factor)[0]
         per_target = getattr(self, "alpha_per_target", False) and y.ndim == 2 and y.shape[1] > 1
-        design = Design(X, sample_weight, fit_intercept=self.fit_intercept, standardize=self.standardize)
+        design = self._design(X, sample_weight)
         _check_each_can_be_left_out(design, factor)
         if self.scoring is None:
             keep = "errors" if self.store_cv_results else None
@@ -140,8 +139,7 @@ class RidgeSearch(SplitterRouting):
         chosen = choose(table.mean[0], table.standard_error[0], alphas, self.rule)
         self.alpha_, self.best_score_ = float(alphas[chosen]), float(table.mean[0, chosen])
         self.cv_results_ = table.as_dict("score") | _table(alphas, mse).as_dict("mse")
-        design = Design(X, sample_weight, **settings)
-        set_fitted(self, X, y, solve_ridge(design, y, self.alpha_, factor, tol=self.tol))
+        set_fitted(self, X, y, solve_ridge(self._design(X, sample_weight), y, self.alpha_, factor, tol=self.tol))
 
     def _fold_scorer(self, sample_weight):
         """(scorer, whether it takes the weights); scorer None is R², in our own vectorised form."""

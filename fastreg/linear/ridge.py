@@ -8,7 +8,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from fastreg._docs import documented
 from fastreg._linear_model import EXTRA_CONSTRAINTS, warn_not_converged
 from fastreg._validation import check_bounds, check_finite_solution, check_fit_data, check_params, check_strength
-from fastreg.design import Design
 from fastreg.linear._base import LinearRegressor
 from fastreg.solvers.ridge import solve_ridge
 
@@ -152,7 +151,7 @@ def fit_ridge(estimator, X, y, sample_weight):
     n_features = X.shape[1]
     bounds = check_bounds(n_features, estimator.penalty_factor, estimator.lower, estimator.upper, estimator.positive)
     alpha = check_strength(estimator.alpha, 1 if y.ndim == 1 else y.shape[1])
-    design = Design(X, sample_weight, fit_intercept=estimator.fit_intercept, standardize=estimator.standardize)
+    design = estimator._design(X, sample_weight)
     result = solve_ridge(design, y, alpha, *bounds, tol=estimator.tol, max_iter=estimator.max_iter)
     return set_fitted(estimator, X, y, result)
 

@@ -215,8 +215,7 @@ def _by_masks(whole, y, weight, folds, alphas, penalties, tol, max_iter, stages)
         return solve_path(part, y, alphas, penalty, tol=tol, max_iter=max_iter, **start)
 
     for k, (train, test) in enumerate(folds):
-        mask = np.bincount(train, minlength=len(weight)) * weight
-        design = Design(whole.X, mask, fit_intercept=whole.fit_intercept, standardize=whole.standardize)
+        design = whole.fold(train, weight)
         if stages is not None:
             for i, penalty in enumerate(penalties):
                 path = stages(solve, design, alphas[i], penalty)

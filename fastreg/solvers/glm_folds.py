@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..design import Design
 from .glm_path import Trail, _inner, _solver, follow_side_by_side, follow_together
 from .multinomial_path import multinomial
 from .prox_newton import is_small
@@ -31,6 +30,13 @@ class FoldPaths:
     n_iters: np.ndarray
     converged: np.ndarray
     nulls: np.ndarray
+
+    @classmethod
+    def of(cls, paths, scores):
+        """From the Paths of each fold, one a penalty."""
+        names = ("coefs", "intercepts", "dual_gaps", "n_iters", "converged")
+        tables = {name: np.array([[getattr(path, name) for path in fold] for fold in paths]) for name in names}
+        return cls(scores=scores, nulls=np.array([fold[0].null for fold in paths]), **tables)
 
 
 def glm_fold_paths(
@@ -69,18 +75,11 @@ def glm_fold_paths(
     -------
     FoldPaths
     """
-    n = design.n
     y = np.ascontiguousarray(y, dtype=np.float64)
     alphas = np.asarray(alphas, dtype=np.float64)
     alphas = np.broadcast_to(alphas, (len(folds), len(penalties), alphas.shape[-1]))
-    weight = np.ones(n) if weight is None else weight
-    parts = [
-        Design(
-            design.X, np.bincount(train, minlength=n) * weight, fit_intercept=design.fit_intercept,
-            standardize=design.standardize,
-        )
-        for train, _ in folds
-    ]  # fmt: skip
+    weight = np.ones(design.n) if weight is None else weight
+    parts = [design.fold(train, weight) for train, _ in folds]
     tests = [test for _, test in folds]
 
     def start(part, penalty):
@@ -106,9 +105,4 @@ def glm_fold_paths(
             if measure is not None:
                 scores[k, i] = measure(k, np.array(trail.raw))
 
-    def table(name):
-        return np.array([[getattr(path, name) for path in fold] for fold in paths])
-
-    names = ("coefs", "intercepts", "dual_gaps", "n_iters", "converged")
-    nulls = np.array([fold[0].null for fold in paths])
-    return FoldPaths(scores=None if measure is None else scores, nulls=nulls, **{name: table(name) for name in names})
+    return FoldPaths.of(paths, None if measure is None else scores)
