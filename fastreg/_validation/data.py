@@ -142,17 +142,17 @@ def check_sample_weight(sample_weight, X, *, scalar_weight=False):
     return sample_weight
 
 
-def check_offset(offset, n_samples):
+def check_offset(offset, n_samples, n_classes=2):
     """Check what is added to the raw prediction of each row.
 
     Parameters
     ----------
-    offset : None or array-like of shape (n_samples,)
-    n_samples : int
+    offset : None or array-like of shape (n_samples,), of more than two classes (n_samples, n_classes)
+    n_samples, n_classes : int
 
     Returns
     -------
-    None or ndarray of float64 of shape (n_samples,)
+    None or ndarray of float64 of the same shape
 
     Raises
     ------
@@ -161,7 +161,12 @@ def check_offset(offset, n_samples):
     if offset is None:
         return None
     offset = check_array(offset, ensure_2d=False, dtype=np.float64, input_name="offset")
-    if offset.shape != (n_samples,):
+    if n_classes > 2 and offset.shape != (n_samples, n_classes):
+        raise ValueError(
+            f"offset has shape {offset.shape}, but X has {n_samples} rows and y {n_classes} classes; pass one number a "
+            "row and class."
+        )
+    if n_classes == 2 and offset.shape != (n_samples,):
         raise ValueError(f"offset has shape {offset.shape}, but X has {n_samples} rows; pass one number a row.")
     return np.ascontiguousarray(offset)
 

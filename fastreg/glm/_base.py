@@ -28,13 +28,13 @@ class LinearPredictor(Staged, SparseLinearModel):
 
     def _solver(self, loss, y, offset=None, n_classes=2):
         """``solve(design, alphas, penalty, coef_init=None)``: the Path."""
-        options = {"tol": self.tol, "max_iter": max(1, self.max_iter)}
+        options = {"offset": offset, "tol": self.tol, "max_iter": max(1, self.max_iter)}
 
         def solve(design, alphas, penalty, **start):
             with np.errstate(all="ignore"):  # overflow shows in the result
                 if n_classes > 2:
                     return solve_multinomial(design, y, n_classes, alphas, penalty, **options, **start)
-                return solve_glm(design, loss, y, alphas, penalty, offset=offset, **options, **start)
+                return solve_glm(design, loss, y, alphas, penalty, **options, **start)
 
         return solve
 
@@ -115,9 +115,7 @@ class LinearClassifier(LinearPredictor, LinearDecisions):
             each = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=sample_weight)
             each = each[coded.astype(np.intp)]
             weight = each if sample_weight is None else sample_weight * each
-        offset = check_offset(offset, X.shape[0])
-        if offset is not None and len(classes) > 2:
-            raise ValueError(f"offset is for two classes, but y has {len(classes)}.")
+        offset = check_offset(offset, X.shape[0], len(classes))
         return X, y, coded, classes, sample_weight, weight, offset
 
     def _set_coef(self, coef, intercept, classes, dtype):
@@ -132,7 +130,7 @@ class LinearClassifier(LinearPredictor, LinearDecisions):
 
         def all_right():
             raw = design.raw(np.atleast_2d(path.dense_coefs()[0]), path.intercepts[0])
-            raw = raw if offset is None else raw + offset[:, None]
+            raw = raw if offset is None else raw + offset.reshape(raw.shape)
             right = (raw[:, 0] > 0 if raw.shape[1] == 1 else raw.argmax(axis=1)) == coded
             return right[design.weights > 0].all()
 

@@ -91,7 +91,7 @@ class GeneralizedSearch(AlphaSearch):
         solve = partial(self._stages, self._solver(loss, target, offset, n_classes or 2), design)
         if n_classes:
             loss = Softmax()
-            grid = partial(multinomial_alpha_grid, design, target, n_classes)
+            grid = partial(multinomial_alpha_grid, design, target, n_classes, offset=offset)
         else:
             grid = partial(glm_alpha_grid, design, loss, target, offset=offset)
         with np.errstate(all="ignore"):  # overflow shows in the result

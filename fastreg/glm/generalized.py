@@ -377,8 +377,8 @@ class GeneralizedLinearClassifier(_Generalized, LinearClassifier, BaseEstimator)
             Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative; only their proportions matter.
-        offset : array-like of shape (n_samples,), default=None
-            Added to the linear predictor; for two classes only. Predictions are made without.
+        offset : array-like of shape (n_samples,), of more than two classes (n_samples, n_classes), default=None
+            Added to the linear predictor. Predictions are made without.
 
         Returns
         -------

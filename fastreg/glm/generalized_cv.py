@@ -307,8 +307,8 @@ class GeneralizedLinearClassifierCV(GeneralizedSearch, GeneralizedLinearClassifi
             Class labels; a number of folds is stratified by them.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative, used in the fits and in the test errors; only their proportions matter.
-        offset : array-like of shape (n_samples,), default=None
-            Added to the linear predictor, of test rows as well; for two classes.
+        offset : array-like of shape (n_samples,), of more than two classes (n_samples, n_classes), default=None
+            Added to the linear predictor, of test rows as well.
         **params : dict
             Metadata for the splitter (such as groups), with scikit-learn's metadata routing enabled.
 

@@ -189,8 +189,8 @@ class LogisticRegression(LinearClassifier, CallbackSupportMixin, SparseCoefMixin
             Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative; a number counts as the weight of every row.
-        offset : array-like of shape (n_samples,), default=None
-            Added to the linear predictor; for two classes only. Predictions are made without.
+        offset : array-like of shape (n_samples,), of more than two classes (n_samples, n_classes), default=None
+            Added to the linear predictor. Predictions are made without.
 
         Returns
         -------

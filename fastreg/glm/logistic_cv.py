@@ -192,9 +192,8 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
             Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative, used in the fits and in the scores; a number counts as the weight of every row.
-        offset : array-like of shape (n_samples,), default=None
-            Added to the linear predictor, in the scores as well; for two classes, and for the scorers None, 'accuracy'
-            and 'neg_log_loss'.
+        offset : array-like of shape (n_samples,), of more than two classes (n_samples, n_classes), default=None
+            Added to the linear predictor, in the scores as well; for the scorers None, 'accuracy' and 'neg_log_loss'.
         **params : dict
             Metadata for the splitter (such as groups) and the scorer, with scikit-learn's metadata routing enabled.
 

@@ -63,8 +63,7 @@ def glm_fold_paths(
         In the units of X.
     n_classes : int, optional
         Multinomial models for class numbers y; their loss is the softmax loss, whatever ``loss`` says.
-    offset : ndarray of shape (n,), optional
-        Not for multinomial models.
+    offset : ndarray of shape (n,), or (n, n_classes) for multinomial models, optional
     tol, max_iter : float, int
         As for `solve_glm`.
     measure : callable, optional
@@ -84,7 +83,7 @@ def glm_fold_paths(
 
     def start(part, penalty):
         if n_classes:
-            return multinomial(part, y, n_classes, penalty)
+            return multinomial(part, y, n_classes, penalty, offset=offset)
         return _solver(penalty)(part, loss, y, _inner(penalty, part), offset)
 
     paths, scores = [[] for _ in folds], np.empty(alphas.shape)

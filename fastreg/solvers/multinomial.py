@@ -21,6 +21,37 @@ from .multinomial_newton import few, joint_step, minimum
 from .prox_newton import FAR, NEAR, ProxNewton
 
 
+def constants_beside(loss, offset, y, s, b):
+    """The best intercepts (K,) beside offsets (n, K), from b on.
+
+    Newton steps; where one does not lower the loss one of iterative scaling (Darroch and Ratcliff, 1972), which does. A
+    class of weight 0 stays out of reach.
+    """
+    share = np.bincount(y.astype(np.intp), weights=s, minlength=len(b))
+    there = share > 0
+    b = np.where(there, b, -30.0 - np.ptp(offset))
+    value = loss(offset + b, y, s)[0]
+    for _ in range(100):
+        p = loss.predict(offset + b)[:, there]
+        mean = np.maximum(s @ p, 1e-300)
+        slope = mean - share[there]
+        if np.abs(slope).max() <= 1e-15:
+            break
+        for move in (
+            -np.linalg.lstsq(np.diag(mean) - (s[:, None] * p).T @ p, slope, rcond=1e-13)[0],
+            np.log(share[there] / mean),
+        ):
+            trial = b.copy()
+            trial[there] += move
+            found = loss(offset + trial, y, s)[0]
+            if found < value:
+                break
+        if not found < value:  # but for rounding it is the best
+            break
+        b, value = trial, found
+    return b
+
+
 class Multinomial:
     """One path; coefficients are those of X̃, (K, p).
 
@@ -33,9 +64,11 @@ class Multinomial:
     penalty : FeatureL1L2 in the units of X̃
     coef : ndarray of shape (K, p), optional
         Where to start.
+    offset : ndarray of shape (n, K), optional
+        Added to the raw predictions.
     """
 
-    def __init__(self, design, y, n_classes, penalty, coef=None):
+    def __init__(self, design, y, n_classes, penalty, coef=None, offset=None):
         self.design, self.y, self.penalty, self.K = design, y, penalty, n_classes
         self.loss, self.s, self.least = Softmax(), design.weights, 1e-15
         self.parts = [
@@ -48,9 +81,16 @@ class Multinomial:
         with np.errstate(divide="ignore"):
             start = np.log(share) if design.fit_intercept else np.zeros(n_classes)
         start = np.maximum(start, -30.0)
+        self.offset = np.zeros((n_classes, 1)) if offset is None else np.array(offset.T, order="C")
+        self.null = np.inf
+        if offset is not None:
+            best = constants_beside(self.loss, offset, y, self.s, start)
+            self.null = self.loss(offset + best, y, self.s)[0]
+            start = best if design.fit_intercept else start
         for part, b in zip(self.parts, start - start.mean(), strict=True):
             part.predictor.b = float(b)
-        self.null = self.loss(np.tile(start, (design.n, 1)), y, self.s)[0]
+        constant = np.ascontiguousarray(np.broadcast_to(start[:, None] + self.offset, (n_classes, design.n)).T)
+        self.null = min(self.null, self.loss(constant, y, self.s)[0])
         self.last = None
         self.refresh(1.0)
 
@@ -74,7 +114,8 @@ class Multinomial:
         return np.array([part.predictor.b for part in self.parts])
 
     def raw(self):
-        return np.array([part.predictor.linear + part.predictor.b for part in self.parts])
+        """Raw predictions (K, n), offset included."""
+        return np.array([part.predictor.linear + part.predictor.b for part in self.parts]) + self.offset
 
     def refresh(self, alpha, fresh=False):
         """Loss, the dual point and its correlations: one pass over X; fresh: predictions anew."""
@@ -113,9 +154,17 @@ class Multinomial:
         rounding = self.rounding(theta, alpha)
         scale = min(dual_charge(part.v, part.coef, penalty, alpha, rounding)[0] for part in self.parts)
         charges = [dual_charge(scale * part.v, part.coef, penalty, alpha, rounding) for part in self.parts]
-        dual = -dot(self.s[some], self.loss.conjugate(-scale * theta, self.y[some])) - sum(c[1] for c in charges)
-        # nothing is below 0
-        return max(primal - (dual if dual > 0 else 0.0), 0.0) + sum(c[2] for c in charges), primal
+        dual = self.dual(theta, scale, sum(c[1] for c in charges))
+        return max(primal - dual, 0.0) + sum(c[2] for c in charges), primal
+
+    def dual(self, theta, scale, charge):
+        """The dual objective at ``scale * u``, theta as for `rounding`, of which the penalty takes off a charge."""
+        if self.design.fit_intercept and (np.abs(self.u.sum(axis=1)) > 1e-9 * np.abs(self.u).sum(axis=1)).any():
+            return 0.0  # rows too certain to correct it: not feasible, 0 is
+        some = self.s > 0
+        value = -dot(self.s[some], self.loss.conjugate(-scale * theta, self.y[some])) - charge
+        value -= scale * float((self.u * self.offset).sum())
+        return value if value > 0 else 0.0  # nothing is below 0
 
     def fits(self):
         """Whether all classes' sets of columns are few enough to move at once."""
@@ -134,11 +183,11 @@ class Multinomial:
         for k, part in enumerate(self.parts):
             state = part.predictor
             others = np.maximum(total - E[k], 1e-17 * total)
-            state.offset = -(np.log(others) + top)
+            state.offset = self.offset[k] - (np.log(others) + top)
             state.evaluate()
             part.exact_v = False
             promise += part._step(alpha, goal / self.K, far, near)
-            E[k] = np.exp(np.minimum(state.linear + state.b - top, 600.0))
+            E[k] = np.exp(np.minimum(state.linear + state.b + self.offset[k] - top, 600.0))
             total = others + E[k]
         self._shift(alpha)
         return promise

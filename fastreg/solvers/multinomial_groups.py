@@ -9,8 +9,6 @@ classes, the norm keeps at the mean.
 
 import numpy as np
 
-from fastreg._simd.dispatch import dot
-
 from ..penalties.features import FeatureL1L2
 from .columns import FIRST, SURE, TALL
 from .composite_model import MINIMISERS, Model
@@ -30,14 +28,14 @@ class GroupedMultinomial(Multinomial):
     ----------
     penalty : FeatureGroups
         Of the features; a group's norm is over all classes, and charged for its size times K.
-    design, y, n_classes, coef
+    design, y, n_classes, coef, offset
         As for `Multinomial`.
     """
 
-    def __init__(self, design, y, n_classes, penalty, coef=None):
+    def __init__(self, design, y, n_classes, penalty, coef=None, offset=None):
         self.groups, self.across = penalty, penalty.across(n_classes)
         each = FeatureL1L2(design.p, 1.0, penalty.factor, *penalty.limits())
-        super().__init__(design, y, n_classes, each, coef)
+        super().__init__(design, y, n_classes, each, coef, offset)
         self._join(self._used())
 
     @property
@@ -77,8 +75,7 @@ class GroupedMultinomial(Multinomial):
         some = self.s > 0
         theta = (self.u[:, some] / self.s[some]).T
         scale, charge, extra = across.dual_charge(v, coef, alpha, np.tile(self.rounding(theta, alpha), self.K))
-        dual = -dot(self.s[some], self.loss.conjugate(-scale * theta, self.y[some])) - charge
-        return max(primal - (dual if dual > 0 else 0.0), 0.0) + extra, primal
+        return max(primal - self.dual(theta, scale, charge), 0.0) + extra, primal
 
     def minimum(self, joined, G, c, old, slack, alpha, goal):
         """What a step on all classes leads to: see multinomial_newton.py."""

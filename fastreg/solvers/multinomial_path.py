@@ -7,19 +7,22 @@ from .multinomial import Multinomial
 from .multinomial_groups import GroupedMultinomial
 
 
-def multinomial(design, y, n_classes, penalty, coef=None):
+def multinomial(design, y, n_classes, penalty, coef=None, offset=None):
     """What solves the problem under the penalty, given in the units of X."""
     design.scale  # noqa: B018  the statistics are there from here on
     kind = GroupedMultinomial if penalty.composite else Multinomial
-    return kind(design, np.ascontiguousarray(y, dtype=np.float64), n_classes, penalty.scaled(design.scale), coef)
+    y, inner = np.ascontiguousarray(y, dtype=np.float64), penalty.scaled(design.scale)
+    return kind(design, y, n_classes, inner, coef, offset)
 
 
-def multinomial_alpha_grid(design, y, n_classes, penalty, *, eps=1e-3, n_alphas=100):
+def multinomial_alpha_grid(design, y, n_classes, penalty, *, offset=None, eps=1e-3, n_alphas=100):
     """As `glm_alpha_grid`."""
-    return log_grid(multinomial(design, y, n_classes, penalty).alpha_max(), eps, n_alphas)
+    return log_grid(multinomial(design, y, n_classes, penalty, offset=offset).alpha_max(), eps, n_alphas)
 
 
-def solve_multinomial(design, y, n_classes, alphas, penalty, *, tol=1e-4, max_iter=100, coef_init=None):
+def solve_multinomial(
+    design, y, n_classes, alphas, penalty, *, offset=None, tol=1e-4, max_iter=100, coef_init=None
+):  # fmt: skip
     """Minimise the mean cross-entropy of K classes and ``alpha sum_k penalty(w_k)`` for each of the decreasing alphas.
 
     Parameters
@@ -31,6 +34,8 @@ def solve_multinomial(design, y, n_classes, alphas, penalty, *, tol=1e-4, max_it
     alphas : ndarray
     penalty : FeatureL1L2 or FeatureGroups
         In the units of X; of each class. A group's norm is over all classes.
+    offset : ndarray of shape (n, K), optional
+        Added to the raw predictions.
     tol, max_iter : float, int
         As for `solve_glm`; an iteration is a step of every class.
     coef_init : ndarray of shape (K, p), optional
@@ -42,5 +47,5 @@ def solve_multinomial(design, y, n_classes, alphas, penalty, *, tol=1e-4, max_it
     """
     alphas = np.ascontiguousarray(alphas, dtype=np.float64)
     start = None if coef_init is None else np.where(design.sq_norms > 0, coef_init * design.scale, 0.0)
-    state = multinomial(design, y, n_classes, penalty, start)
+    state = multinomial(design, y, n_classes, penalty, start, offset)
     return Trail(state).follow(alphas, tol, max_iter).path(alphas, tol)
