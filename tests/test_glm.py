@@ -8,7 +8,7 @@ from cases import GLMS
 from scipy import sparse
 from sklearn import linear_model
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_digits, load_iris
+from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 import fastreg
@@ -344,28 +344,3 @@ def test_path_says_what_is_wrong():
 
 def test_names():
     assert {case.name for case in GLMS} <= set(fastreg.__all__)
-
-
-# Intercepts and coefficients of R's glmnet 4.1.6 (thresh=1e-22) on diabetes in its own units, columns standardised.
-GLMNET = {
-    "lasso, lambda=2": "-228.7627772 0 -15.16685983 5.579460063 0.9538362336 -0.07859380182 0 -0.7781678674 0 "
-    "44.36173754 0.1472022966",
-    "logistic, alpha=0.5, lambda=0.02": "-9.359190372 0 -0.6989262533 0.1305527785 0.03173586415 -0.002072681673 "
-    "-0.001307528355 -0.03384892536 0 1.333744589 0",
-    "poisson, alpha=0.5, lambda=3": "2.632671356 0 -0.1082969757 0.03386036377 0.006548703431 -0.0002274756794 0 "
-    "-0.00655106775 0 0.2730458174 0.0008994007286",
-}
-
-
-@pytest.mark.parametrize("name", GLMNET)
-def test_glmnet(name):
-    X, y = load_diabetes(return_X_y=True, scaled=False)
-    same_way = {"standardize": True, "tol": 1e-13}
-    if name.startswith("lasso"):
-        model = fastreg.Lasso(alpha=2, **same_way).fit(X, y)
-    elif name.startswith("poisson"):
-        model = PoissonRegressor(alpha=3, l1_ratio=0.5, **same_way).fit(X, y)
-    else:
-        model = LogisticRegression(C=1 / (0.02 * len(y)), l1_ratio=0.5, **same_way).fit(X, y > 140)
-    found = np.r_[model.intercept_, np.ravel(model.coef_)]
-    np.testing.assert_allclose(found, np.array(GLMNET[name].split(), dtype=float), rtol=1e-7, atol=1e-9)
