@@ -1,6 +1,7 @@
 """LogisticRegressionCV."""
 
 import warnings
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 
@@ -227,39 +228,22 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
             return self
         split_params, score_params = self._routed(sample_weight, params)
         folds = make_folds(self.cv, X, y, split_params, classifier=True, sample_weight=weight)
-        order = np.argsort(Cs, kind="stable")
-        ones = np.ones(X.shape[0])
-        totals = np.array([(ones if weight is None else weight)[train].sum() for train, _ in folds])
         scoring = "accuracy" if self.scoring in (None, "warn") else self.scoring
         measure = quick_score(scoring, coded, len(classes), sample_weight, folds)
         if measure is None and offset is not None:
             raise ValueError("offset needs scoring=None, 'accuracy' or 'neg_log_loss'; other scorers don't know of it.")
-        with np.errstate(all="ignore"):  # overflow shows in the result
-            alphas = 1 / (Cs[order] * totals[:, None, None])
-            problem = (design, weight, folds, alphas, penalties)
-            options = {"offset": offset, "measure": measure}
-            if self._staged:
-                solve = self._solver(Logistic(), coded, offset, len(classes))
-                paths = staged_fold_paths(solve, *problem, adaptive=self.adaptive, relax=self.relax, **options)
-            else:
-                options |= {"n_classes": many, "tol": self.tol, "max_iter": max(1, self.max_iter)}
-                paths = glm_fold_paths(design, Logistic(), coded, *problem[1:], **options)
-        check_finite_solution(paths.coefs, paths.intercepts)
-        back = np.argsort(order)
-        coefs, intercepts = (part[:, :, back] for part in (paths.coefs, paths.intercepts))
+        paths = self._fold_paths(design, coded, weight, folds, penalties, many, offset=offset, measure=measure)
+        warn_of_folds(type(self).__name__, paths, self.tol, "the largest Cs", stacklevel=4)
+        coefs, intercepts, scores = paths.coefs, paths.intercepts, paths.scores
         if len(classes) == 2:
             coefs, intercepts = coefs[..., None, :], intercepts[..., None]
         if measure is None:
             self._set_coef(coefs[0, 0, 0], intercepts[0, 0, 0], classes, np.float64)
             scores = self._scores(X, y, folds, coefs, intercepts, score_params)
-        else:
-            scores = paths.scores[:, :, back]
-        warn_of_folds(type(self).__name__, paths, self.tol, "the largest Cs", stacklevel=4)
         if self.refit:
             i_C, i_ratio = choose_score(scores.transpose(0, 2, 1), Cs, self.rule)
             C, ratio = Cs[i_C], ratios[i_ratio]
-            start = coefs[:, i_ratio, i_C].mean(axis=0)
-            start = start[0] if len(classes) == 2 else start
+            start = paths.coefs[:, i_ratio, i_C].mean(axis=0)
             self._fit_one(design, coded, classes, C, penalties[i_ratio], offset, start)
         else:
             best = [choose_score(score.T[None], Cs) for score in scores]
@@ -271,9 +255,26 @@ class LogisticRegressionCV(SplitterRouting, LogisticRegression):
             self.converged_ = bool(paths.converged.all())
         if self.fit_intercept:
             coefs = np.concatenate([coefs, intercepts[..., None]], axis=-1)
-        self._report(float(C), float(ratio), coefs, scores, paths.n_iters[:, :, back].astype(np.int32))
+        self._report(float(C), float(ratio), coefs, scores, paths.n_iters.astype(np.int32))
         task.close()
         return self
+
+    def _fold_paths(self, design, coded, weight, folds, penalties, n_classes, **options):
+        """The FoldPaths, in the order of the Cs."""
+        order = np.argsort(self.Cs_, kind="stable")
+        totals = np.array([len(train) if weight is None else weight[train].sum() for train, _ in folds])
+        problem = folds, 1 / (self.Cs_[order] * totals[:, None, None]), penalties
+        with np.errstate(all="ignore"):  # overflow shows in the result
+            if self._staged:
+                solve = self._solver(Logistic(), coded, options["offset"], n_classes or 2)
+                options |= {"adaptive": self.adaptive, "relax": self.relax}
+                paths = staged_fold_paths(solve, design, weight, *problem, **options)
+            else:
+                options |= {"n_classes": n_classes, "tol": self.tol, "max_iter": max(1, self.max_iter)}
+                paths = glm_fold_paths(design, Logistic(), coded, weight, *problem, **options)
+        check_finite_solution(paths.coefs, paths.intercepts)
+        back, tables = np.argsort(order), {k: v for k, v in vars(paths).items() if k != "nulls" and v is not None}
+        return replace(paths, **{name: table[:, :, back] for name, table in tables.items()})
 
     def _by_criterion(self, design, coded, n_classes, Cs, penalties, offset):
         """(number of the l1_ratio, of C, coefficients there): the choice on the paths of all rows."""

@@ -166,7 +166,7 @@ class BaseMLP(Inspection, CallbackSupportMixin, BaseEstimator):
         score = None
         if validation[0] is not None or self.early_stopping:
             if validation[0] is None:
-                rows, held_out = _stochastic.split(self, y, weight, rows, self._stratify(), random_state)
+                rows, held_out = _stochastic.split(self, y, rows, self._stratify(), random_state)
                 held_out_weight = None if weight is None else weight[held_out]
                 validation = X[held_out], y[held_out], held_out_weight
             else:

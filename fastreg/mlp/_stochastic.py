@@ -15,7 +15,7 @@ def batch_rows(batch_size, n_rows):
     return min(200, n_rows) if batch_size == "auto" else min(int(batch_size), n_rows)
 
 
-def split(model, y, weight, rows, stratify, random_state):
+def split(model, y, rows, stratify, random_state):
     """Rows to train on and rows to validate with, as scikit-learn draws them."""
     train, held_out = train_test_split(
         rows, random_state=random_state, test_size=model.validation_fraction, stratify=y[rows] if stratify else None

@@ -133,7 +133,7 @@ def _fits(design, y, q, G, start, alphas, penalty, tol, max_iter, yy):
         problem = GramProblem(design.p).bind(G, q, yy, penalty, start)
         coefs, gaps, primals, iters = run_paths([problem], [alphas], tol, max_iter, polish)[0]
     if len(alphas) == 1:
-        coefs, gaps, primals = _certify(design, y, q, G, coefs[0], alphas[0], penalty, tol, max_iter, polish, yy)
+        coefs, gaps, primals = _certify(design, y, G, coefs[0], alphas[0], penalty, tol, max_iter, polish, yy)
     return coefs, gaps, primals, iters
 
 
@@ -147,7 +147,7 @@ def _one_without(part, y, q, G, start, alphas, penalty, tol, max_iter):
     return part.restore(coefs, y), *certificates, null
 
 
-def _certify(design, y, q, G, coef, alpha, penalty, tol, max_iter, polish, yy):
+def _certify(design, y, G, coef, alpha, penalty, tol, max_iter, polish, yy):
     """The certificate of a single fit, from a fresh residual; refined where the Gram matrix had cancelled too much."""
     r = residual(design, y, coef)
     v = design.xt_r(r)
