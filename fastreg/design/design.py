@@ -327,7 +327,8 @@ class Design:
     def predict(self, coefs, intercepts, rows):
         """Raw predictions of some rows for fits in the units of X, (K, p) or (K, T, p): (K, m) or (K, m, T)."""
         part = Design(self.X.tocsr()[rows].tocsc() if self.storage.is_sparse else self.X[rows])
-        return np.array([part.raw(w, b) for w, b in zip(coefs, intercepts, strict=True)])
+        raw = part.raw(coefs.reshape(-1, self.p), np.ravel(intercepts)).T.reshape(*coefs.shape[:-1], -1)
+        return raw if coefs.ndim == 2 else np.ascontiguousarray(raw.swapaxes(1, 2))
 
     def panels(self, rows=None):
         """Yield (start, stop, block): some rows of X̃ at a time, dense float64, not weighted."""
