@@ -10,7 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastreg import SLOPE, GeneralizedLinearClassifier, GeneralizedLinearRegressor, GroupL1
 from fastreg.penalties.groups import FeatureGroups
+from fastreg.solvers import multinomial_groups, multinomial_rows
 from fastreg.solvers.multinomial_groups import GroupedMultinomial
+from fastreg.solvers.multinomial_newton import joint_step
 
 TIGHT = {"tol": 1e-10, "max_iter": 300}
 P, K = 12, 4
@@ -119,14 +121,43 @@ def test_the_gap_bounds_the_error():
         assert -1e-12 <= objective(loose) - objective(best) <= loose.dual_gap_ + 1e-12
 
 
-def test_steps_on_the_bound_end_at_the_same_point(monkeypatch):
-    """What is taken where coefficients are too many for Newton's steps."""
+@pytest.mark.parametrize("extras", ["plain", "sparse", "no intercept", "weights", "sparse groups", "groups", "bounds"])
+def test_steps_by_feature_or_on_all_classes(extras, monkeypatch):
+    """Both kinds end at the same point; a set too large for the second takes the first to the end."""
     X, y = classes()
-    newton = classifier().fit(X, y)
-    monkeypatch.setattr(GroupedMultinomial, "fits", lambda state: False)
-    bound = classifier(tol=1e-8, max_iter=5000).fit(X, y)
-    assert bound.n_iter_ > newton.n_iter_
-    same(bound, newton, 1e-3)
+    options = {"share": 0.3 if extras == "sparse groups" else 0.0, "fit_intercept": extras != "no intercept"}
+    if extras in ("groups", "bounds"):
+        options["groups"] = np.arange(P) % 5
+    if extras == "bounds":
+        options.update(lower=-0.05, upper=0.2)
+    weight = np.random.default_rng(0).integers(0, 3, len(y)) if extras == "weights" else None
+    A = sparse.csc_array(np.where(np.abs(X) > 1.5, X, 0)) if extras == "sparse" else X
+    fits = []
+    with monkeypatch.context() as patch:
+        patch.setattr(GroupedMultinomial, "fits", lambda state: False)
+        fits.append(classifier(0.01, **options).fit(A, y, weight))
+    monkeypatch.setattr(
+        multinomial_groups, "rows_step", lambda state, alpha, goal: (joint_step(state, alpha, 0.1 * goal), False)
+    )
+    fits.append(classifier(0.01, **options).fit(A, y, weight))
+    assert fits[0].converged_
+    assert fits[1].converged_
+    assert fits[0].coef_.any()
+    same(*fits, 1e-5)
+
+
+def test_slow_sweeps_end_by_steps_on_all_classes(monkeypatch):
+    """Features that are nearly equal: models that sweeps don't solve are left to Newton's steps."""
+    X, y = classes()
+    rng = np.random.default_rng(3)
+    X = np.hstack([X, X + 1e-3 * rng.standard_normal(X.shape)])
+    best = classifier(0.003).fit(X, y)
+    assert best.converged_
+    monkeypatch.setattr(GroupedMultinomial, "stiff", True)
+    assert classifier(0.003).fit(X, y).converged_
+    monkeypatch.setattr(multinomial_rows, "ROUNDS", 1)
+    again = classifier(0.003).fit(X, y)
+    np.testing.assert_allclose(again.predict_proba(X), best.predict_proba(X), atol=1e-5)
 
 
 @pytest.mark.parametrize("make", [regressor, classifier])

@@ -118,6 +118,15 @@ cdef extern from "kernels.h" nogil:
         void (*gather_sparse)(Py_ssize_t m, const fr_csr *x, const Py_ssize_t *rows, fr_rows *out) noexcept nogil
         void (*transpose_sparse)(Py_ssize_t m, Py_ssize_t n, const fr_rows *x, fr_rows *out) noexcept nogil
 
+    ctypedef struct fr_classes:
+        int width
+        void (*move)(Py_ssize_t n, Py_ssize_t K, const double *x, const double *p, const double *d,
+                     double *r) noexcept nogil
+        void (*gather)(Py_ssize_t count, Py_ssize_t ld, const double *x, const int32_t *rows, const double *r,
+                       double *out) noexcept nogil
+        void (*scatter)(Py_ssize_t count, Py_ssize_t ld, const double *x, const int32_t *rows, const double *p,
+                        const double *d, double *r) noexcept nogil
+
     ctypedef struct fr_kernels:
         const char *name
         int mr
@@ -132,6 +141,7 @@ cdef extern from "kernels.h" nogil:
         fr_losses loss64
         fr_losses loss32
         fr_conjugates conjugate
+        fr_classes classes
         fr_net net64
         fr_net net32
 

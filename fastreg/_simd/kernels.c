@@ -153,6 +153,8 @@ static void tile(ptrdiff_t rows, ptrdiff_t kc, const double *a, const double *b,
         tile_of(1, kc, a, b, c, ldc);
 }
 
+#include "classes.h"
+
 /* What reads X, for every type of X. */
 #define T double
 #define NAME(f) CAT(f, _f64)
@@ -270,4 +272,5 @@ const fr_kernels CAT(fr_kernels_, LEVEL) = {
     {TYPED(_f32), TYPED(_f64), TYPED(_i8), TYPED(_i16), TYPED(_i32), TYPED(_i64), TYPED(_u8), TYPED(_u16), TYPED(_u32),
      TYPED(_u64)},
     MATH(_m64), MATH(_m32), LOSSES(_m64), LOSSES(_m32), CONJUGATES,
+    {VD, classes_move, classes_gather, classes_scatter},
     NET(_m64), NET(_m32)};

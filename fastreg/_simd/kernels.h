@@ -63,6 +63,16 @@ typedef void (*fr_conjugate)(ptrdiff_t n, const double *u, const double *y, doub
 typedef struct {
     fr_conjugate squared, absolute, huber, quantile, poisson, gamma, logistic;
 } fr_conjugates;
+/* Curvature of a softmax at the probabilities p_i of K classes, D_i = diag(p_i) - p_i p_i', by columns x of X (classes.h):
+ * `move` adds x_i D_i d to row i of r, where p and r are (K, n). Where x is sparse they are (n, ld), ld in whole vectors
+ * and 0 from K on, and so is d: `scatter` does the same with the rows given, `gather` is out[k] = sum_e x_e r[rows_e, k]. */
+typedef struct {
+    int width;
+    void (*move)(ptrdiff_t n, ptrdiff_t K, const double *x, const double *p, const double *d, double *r);
+    void (*gather)(ptrdiff_t count, ptrdiff_t ld, const double *x, const int32_t *rows, const double *r, double *out);
+    void (*scatter)(ptrdiff_t count, ptrdiff_t ld, const double *x, const int32_t *rows, const double *p, const double *d,
+                    double *r);
+} fr_classes;
 /* One product C = A B of a network's layer (matrix.h), C computed by strips of columns. n counts the padding: it is
  * a multiple of `width` elements, or 1. Element (i, l) of A is a[i * ai + l * ak]; element (l, j) of B is
  * b[l * ldb + j], or b[j * ldb + l] where transposed (then only j < nb are there, the rest is padding). */
@@ -146,6 +156,7 @@ typedef struct {
     fr_math math64, math32;
     fr_losses loss64, loss32;
     fr_conjugates conjugate;
+    fr_classes classes;
     fr_net net64, net32;
 } fr_kernels;
 

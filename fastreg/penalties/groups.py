@@ -117,6 +117,8 @@ class FeatureGroups(CoupledPenalty):
 
     def conjugate(self, v, alpha):
         """sup_w v'w - penalty(w): coefficients grow in proportion to v, up to their bounds."""
+        if not self.bounded:
+            return 0.0
         cap = np.where(v > 0, self.upper, -self.lower)
         held = np.isfinite(cap) & (cap > 0)
         if not (held & (v != 0)).any():

@@ -117,6 +117,12 @@ class Multinomial:
         """Raw predictions (K, n), offset included."""
         return np.array([part.predictor.linear + part.predictor.b for part in self.parts]) + self.offset
 
+    def slopes(self):
+        """(loss, its weighted derivatives (K, n), probabilities (K, n)) at the predictions."""
+        raw = np.ascontiguousarray(self.raw().T)
+        value, gradient, _ = self.loss(raw, self.y, self.s)
+        return value, np.ascontiguousarray(gradient.T), np.ascontiguousarray(self.loss.predict(raw).T)
+
     def refresh(self, alpha, fresh=False):
         """Loss, the dual point and its correlations: one pass over X; fresh: predictions anew."""
         design = self.design
@@ -125,15 +131,13 @@ class Multinomial:
             linear = design.xw(np.ascontiguousarray(self.coef[:, used].T), used).T
             for part, own in zip(self.parts, linear, strict=True):
                 part.predictor.linear = np.array(own)
-        raw = np.ascontiguousarray(self.raw().T)
-        self.value, gradient, _ = self.loss(raw, self.y, self.s)
-        p = np.ascontiguousarray(self.loss.predict(raw).T)
+        self.value, gradient, p = self.slopes()
         free = np.flatnonzero((alpha * self.penalty.factor == 0) & (design.sq_norms > 0))
         sets = [free] * self.K
         if not few(sets, design.n) and not fresh:
             sets = [free[:0]] * self.K  # too dear on the way; until then the loss itself is the bound
         elif self.penalty.bounded and len(free):
-            sets = [part.loose(free, -g) for part, g in zip(self.parts, np.ascontiguousarray(gradient.T), strict=True)]
+            sets = [part.loose(free, -g) for part, g in zip(self.parts, gradient, strict=True)]
         self.u = dual_point(design, self.y, p, sets)
         V = design.storage.dots(self.u, design.mean) * design.mult
         V[:, design.sq_norms == 0] = 0

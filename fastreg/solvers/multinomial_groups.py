@@ -1,10 +1,9 @@
 """Multinomial models whose features serve all classes or none: group penalties over the classes' coefficients.
 
-A group holds its features' coefficients for all K classes, so classes cannot take turns. All move at once: by Newton
-steps (multinomial_newton.py) whose model is minimised as any under groups (composite_model.py), or, where the
-coefficients are too many for that, by steps on the bound 1/2 of their curvature (Böhning, 1992): these are tasks that
-share their zeros (multitask_newton.py), on the Gram matrix of X̃ alone. What the loss does not see, a shift of all
-classes, the norm keeps at the mean.
+A group holds its features' coefficients for all K classes, so classes cannot take turns. All move at once, by sweeps
+over the groups on the loss's own quadratic model (multinomial_rows.py). Where these are slow and the coefficients few,
+the model is that of multinomial_newton.py, minimised as any under groups (composite_model.py). What the loss does not
+see, a shift of all classes, the norm keeps at the mean.
 """
 
 import numpy as np
@@ -14,11 +13,8 @@ from .columns import FIRST, SURE, TALL
 from .composite_model import MINIMISERS, Model
 from .multinomial import Multinomial
 from .multinomial_newton import joint_step
-from .multitask_newton import solve_blocks
+from .multinomial_rows import PackedColumns, rows_step
 from .semidefinite import solver_of
-
-BOUND = 0.5  # no curvature of the loss in the raw predictions of a row is more
-SWEEPS = 1000
 
 
 class GroupedMultinomial(Multinomial):
@@ -32,9 +28,12 @@ class GroupedMultinomial(Multinomial):
         As for `Multinomial`.
     """
 
+    stiff = False  # whether sweeps have been too slow
+
     def __init__(self, design, y, n_classes, penalty, coef=None, offset=None):
         self.groups, self.across = penalty, penalty.across(n_classes)
         each = FeatureL1L2(design.p, 1.0, penalty.factor, *penalty.limits())
+        self.packed = PackedColumns(design)
         super().__init__(design, y, n_classes, each, coef, offset)
         self._join(self._used())
 
@@ -90,35 +89,18 @@ class GroupedMultinomial(Multinomial):
         new[order] = MINIMISERS[type(own)](model)
         return sub, new
 
-    def _bounded_step(self, alpha, goal):
-        """A step on the bound of the curvature; the decrease that it promised."""
-        design, cols = self.design, self.parts[0].block.cols
-        gradient = self.loss(np.ascontiguousarray(self.raw().T), self.y, self.s)[1]
-        old = np.ascontiguousarray(self.coef[:, cols].T)
-        C = design.storage.some_dots(cols, np.ascontiguousarray(-gradient.T), design.mean).T * design.mult[cols, None]
-        G = np.ascontiguousarray(design.gram(np.asarray(cols)))
-        Q = np.einsum("ij,jk->ik", G, old) + C / BOUND
-        some = self.s > 0
-        slack = float(np.einsum("ik,ik->", gradient[some] / self.s[some, None], gradient[some])) / BOUND**2
-        yy = max(np.vdot(old, Q) + np.vdot(old, C) / BOUND + slack, 1e-300)
-        sub = FeatureL1L2(len(cols), 1.0, np.sqrt(self.K) * self.groups.weight[self.groups.labels[cols]])
-        new = solve_blocks(G, Q, old, sub, alpha / BOUND, yy, max(2 * goal / (BOUND * yy), 1e-15), SWEEPS)[0]
-        move = new - old
-        before = self.value + self.across.value(self.coef.ravel(), alpha)
-        moved = design.xw(move, cols).T
-        for k, part in enumerate(self.parts):
-            part.coef[cols] = new[:, k]
-            part.predictor.linear = part.predictor.linear + moved[k]
-            if design.fit_intercept:
-                part.predictor.b -= float(gradient[:, k].sum()) / BOUND
-        self.value = self.loss(np.ascontiguousarray(self.raw().T), self.y, self.s)[0]
-        return before - self.value - self.across.value(self.coef.ravel(), alpha)
+    def charged(self, cols):
+        """The penalty of some columns, and that of all classes' coefficients there with free intercepts."""
+        some = self.groups.take(cols)
+        return some, some.across(self.K, self.K)
 
-    def _step(self, alpha, goal):
-        single = len(self.groups.weight) == self.design.p and not self.groups.each.any()
-        if single and not self.groups.bounded and not self.fits():
-            return self._bounded_step(alpha, goal)
-        return joint_step(self, alpha, goal)
+    def _step(self, alpha, gap, target):
+        """A step, its model solved as far as such gaps are worth; the decrease that it promised."""
+        if not len(self.parts[0].block.cols) or (self.stiff and self.fits()):
+            return joint_step(self, alpha, 0.1 * max(0.1 * gap, 0.3 * target))
+        promise, solved = rows_step(self, alpha, max(0.1 * gap, 0.3 * target))
+        self.stiff = not solved
+        return promise
 
     def fit(self, alpha, tol, max_iter):
         """Solve at one alpha to a relative gap; returns (gap, primal, rounds)."""
@@ -128,7 +110,7 @@ class GroupedMultinomial(Multinomial):
         while self.design.n < TALL * self.design.p and last * pace > alpha > 0 and rounds < max_iter - 1:
             last *= pace
             self._choose(SURE * last)
-            self._step(last, 1e-3 * self.null)
+            self._step(last, 1e-2 * self.null, target)
             self.refresh(last)
             rounds += 1
         self._choose(max(2 * alpha - last, alpha if last < SURE * alpha else SURE * alpha))
@@ -139,7 +121,7 @@ class GroupedMultinomial(Multinomial):
         while (gap > target or not fresh) and rounds < max_iter and idle < 5:
             promise = 0.0
             if gap > target:
-                promise = self._step(alpha, 0.1 * max(0.1 * gap, 0.3 * target))
+                promise = self._step(alpha, gap, target)
                 rounds += 1
             fresh = gap <= target or promise <= target
             self.refresh(alpha, fresh)

@@ -96,12 +96,10 @@ def minimum(penalty, joined, G, c, old, slack, alpha, goal):
 def joint_step(state, alpha, goal):
     """One step, its model solved to within ``goal``; the decrease that it promised."""
     design, parts = state.design, state.parts
-    raw = state.raw()
-    value, gradient, _ = state.loss(np.ascontiguousarray(raw.T), state.y, state.s)
-    p = np.ascontiguousarray(state.loss.predict(raw.T).T)
+    value, gradient, p = state.slopes()
     sets = [part.block.cols for part in parts]
     starts, G = curvature(design, p, sets)
-    c = correlations(design, np.ascontiguousarray(-gradient.T), sets)
+    c = correlations(design, -gradient, sets)
     m, size = starts[-1], len(c)
     if not size:
         return 0.0
@@ -110,20 +108,40 @@ def joint_step(state, alpha, goal):
     # the square of the model's residual: of e_y - p under the curvature's inverse, for the rows
     truth = np.maximum(p[state.y.astype(np.intp), np.arange(design.n)], 1e-12)
     sub, new = state.minimum(np.concatenate(sets), G, c, old, dot(state.s, 1 / truth - 1), alpha, goal)
-    move = new - old
-    linear, shift = moved(design, sets, move)
-    before = sub.value(old, alpha)
-    slope = sub.value(new, alpha) - before - dot(c, move)
+    linear, shift = moved(design, sets, new - old)
+    split = [slice(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return advance(state, alpha, sub, sets, split, (old, new), (linear, shift), (value, gradient))
+
+
+def advance(state, alpha, penalty, sets, split, way, predictions, loss):
+    """Go along a way, as far as the objective falls by its share; the decrease that the model promised.
+
+    Parameters
+    ----------
+    penalty : of the coefficients that move
+    sets, split : lists
+        Each class's columns, and where its coefficients are among these.
+    way : (old, new)
+    predictions : (linear, shift)
+        What becomes of each class's X̃w (K, n) and intercept (K,).
+    loss : (value, gradient (K, n)) at the old ones
+    """
+    old, new = way
+    linear, shift = predictions
+    value, gradient = loss
+    move, before = new - old, penalty.value(old, alpha)
+    slope = penalty.value(new, alpha) - before + float(np.einsum("kn,kn->", gradient, linear))
+    slope += dot(shift, gradient.sum(axis=1))
+    raw = state.raw()
 
     def trial(t):
         there = np.ascontiguousarray((raw + t * (linear + shift[:, None])).T)
-        return state.loss(there, state.y, state.s)[0] + sub.value(old + t * move, alpha), None
+        return state.loss(there, state.y, state.s)[0] + penalty.value(old + t * move, alpha), None
 
     t, _ = line_search(trial, value, before, slope)
     if t == 0:
         return 0.0
-    for k, (part, cols) in enumerate(zip(parts, sets, strict=True)):
-        own = slice(starts[k], starts[k + 1])
+    for k, (part, cols, own) in enumerate(zip(state.parts, sets, split, strict=True)):
         part.coef[cols] = new[own] if t == 1 else old[own] + t * move[own]
         part.predictor.linear = part.predictor.linear + t * linear[k]
         part.predictor.b += t * shift[k]

@@ -47,16 +47,6 @@ def sweep_features(const double[:, :] G, double[::1] g, double[::1] w, penalty, 
     return effect
 
 
-cdef struct Group:
-    Py_ssize_t size
-    const double *gram          # its part of G, (size, size)
-    const double *vectors       # eigenvectors as rows
-    const double *values
-    const double *lower         # bounds, or NULL
-    const double *upper
-    double largest, l1, t
-
-
 cdef double norm_of(const Group *group, const double *c) noexcept nogil:
     """The root of ``sum_i c_i^2 / (l_i norm + t)^2 = 1``, or 0 where there is none."""
     cdef double t = group.t, total = 0, norm, slope, value, part, step
