@@ -176,16 +176,19 @@ cdef class Huber(Loss):
         return self.params[0]
 
     def null_raw(self, y, weight):
-        low, high = float(np.min(y)), float(np.max(y))
-        for _ in range(200):        # the slope is monotone: bisection, to the last digit
-            mid = 0.5 * (low + high)
-            if not low < mid < high:
+        low, high, mid = float(np.min(y)), float(np.max(y)), float(np.median(y))
+        for _ in range(200):        # the slope is monotone: Newton steps inside of a bracket
+            error = np.clip(mid - y, -self.epsilon, self.epsilon)
+            slope, inside = float(np.dot(weight, error)), float(np.dot(weight, np.abs(error) < self.epsilon))
+            if abs(slope) <= 1e-16 * np.dot(weight, np.abs(error)):
                 break
-            if np.dot(weight, np.clip(mid - y, -self.epsilon, self.epsilon)) < 0:
-                low = mid
-            else:
-                high = mid
-        return 0.5 * (low + high)
+            low, high = (mid, high) if slope < 0 else (low, mid)
+            mid = mid - slope / inside if inside > 0 else low
+            if not low < mid < high:
+                mid = 0.5 * (low + high)
+                if not low < mid < high:
+                    break
+        return mid
 
 
 cdef class Quantile(Loss):

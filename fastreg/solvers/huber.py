@@ -20,21 +20,21 @@ from .prox_newton import ProxNewton
 from .result import Path
 
 TINY = 10 * np.finfo(np.float64).eps  # sigma where there is no error
+ROUGH = 1e-3  # relative gap of the first fit
 LEAST = 1e-12  # the smallest sigma, as a share of that of the best constant
 
 
 def best_scale(r, weights, epsilon):
     """The best sigma of residuals: sum of v_i r_i^2 within the bend, over what is left of the weights."""
-    size = np.abs(r)
-    order = np.argsort(size)
-    s, size = weights[order], size[order]
-    inside, beyond = np.cumsum(s * size**2), 1 - np.cumsum(s)
-    room = 1 - epsilon**2 * np.maximum(beyond, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sigma = np.sqrt(np.where(room > 0, inside / room, 0))
-    # the first count of rows inside at which the next one is beyond
-    fits = (room > 0) & (np.append(size[1:], np.inf) >= epsilon * sigma)
-    return float(sigma[np.argmax(fits)])
+    square = r * r
+    best = dot(weights, square)  # squared; steps of Newton's on 1 / best, whose slope is concave, end at the root
+    for _ in range(100):
+        near = np.where(square <= epsilon**2 * best, weights, 0.0)
+        inside, room = dot(near, square), 1 - epsilon**2 * (1 - float(near.sum()))
+        if not 0 <= inside < (1 - 1e-15) * best * room:
+            break
+        best = inside / room
+    return float(np.sqrt(best))
 
 
 class _Scales:
@@ -48,7 +48,7 @@ class _Scales:
         share = self.l1 / (self.l1 + 2 * self.l2) if alpha > 0 else penalty.l1_ratio
         self.penalty = FeatureL1L2(penalty.p, share, None if penalty.even else penalty.factor, *bounds)
         self.inner = _inner(self.penalty, design)
-        self.coef, self.n_iter = None, 0
+        self.coef, self.state, self.n_iter = None, None, 0
 
     def strength(self, sigma):
         """Alpha of the generalised linear model, whose unit is 2 / sigma times the weights."""
@@ -62,9 +62,13 @@ class _Scales:
 
     def fit(self, sigma, tol, max_iter):
         """The best coefficients at sigma: (state, residuals, slope of the objective in sigma / sum of weights)."""
-        state = ProxNewton(self.design, Huber(self.epsilon * sigma), self.y, self.inner, None, self.coef)
+        loss = Huber(self.epsilon * sigma)
+        if self.state is None:
+            self.state = ProxNewton(self.design, loss, self.y, self.inner, None, self.coef)
+        else:
+            self.state.exchange(loss, loss(np.full(len(self.y), self.center), self.y, self.design.weights)[0])
+        state = self.state
         state.fit(self.strength(sigma), tol, max_iter)
-        self.coef = state.coef
         self.n_iter += state.steps
         r = self.y - state.predictor.linear - state.predictor.b
         inside = np.abs(r) <= self.epsilon * sigma
@@ -102,13 +106,13 @@ class _Scales:
             before, sigma = sigma, best_scale(y - center, design.weights, self.epsilon)
             if abs(sigma - before) <= 1e-12 * sigma:
                 break
-        self.least = max(LEAST * sigma, 1e-300)
+        self.center, self.least = center, max(LEAST * sigma, 1e-300)
         sigma = max(sigma, self.least)
         null = self.objective(y - center, sigma, np.zeros(design.p))
         low, high = self.least, np.inf  # the slope is negative at low, positive at high
         last, best = None, None
         # the slope in sigma is off by the root of what a fit lacks, and the joint gap in proportion to the slope
-        inner = max(tol * tol, 1e-15)
+        finest, inner = max(tol * tol, 1e-15), ROUGH
         for _ in range(100):
             state, r, slope = self.fit(sigma, inner, max(1, max_iter - self.n_iter))
             gap, primal, own = self.gap(state, r, sigma)
@@ -121,7 +125,9 @@ class _Scales:
                 if inner <= 1e-14:
                     break
                 inner, low, high, last, sigma = 0.01 * inner, self.least, np.inf, None, best[2]
+                finest = min(finest, inner)
                 continue
+            inner = max(finest, min(0.1 * inner, 0.01 * slope * slope))
             # a secant through the last two slopes, on logarithms; at first the sigma that the residuals want
             guess = own
             if last is not None and (last[1] - slope) != 0 and last[0] != sigma:

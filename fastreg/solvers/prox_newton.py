@@ -83,6 +83,15 @@ class ProxNewton(Shortlisting):
             self._refresh(1.0, fresh=True)
         self.warm = len(start) > 0
 
+    def exchange(self, loss, null):
+        """Go on under another loss, from where the last fit ended; ``null`` is what its tolerances refer to."""
+        self.loss = self.predictor.loss = loss
+        self.predictor.evaluate()
+        self.null = self.predictor.constant = null
+        self.v, self.warm, self.exact_v = None, True, False
+        if self.small:
+            self.small.exchange(loss)
+
     def _block(self, design, penalty):
         if penalty.l1_ratio == 0 and not penalty.bounded and design.p > WIDE:
             return WideBlock(design, penalty)
@@ -392,11 +401,12 @@ class ProxNewton(Shortlisting):
         gap, primal = self._begin_small(alpha, target, max_iter) if small else self._begin(alpha, whole)
         target = self.aim(tol, primal)
         idle = 0  # rounds that bring nothing: rounding has the last word
-        near = NEAR
+        near, promise = NEAR, np.inf
         while (gap > target or not self.fresh) and self.steps < max_iter and idle < 3:
-            promise, joined = 0.0, 0
+            last, promise, joined = promise, 0.0, 0
             if gap > target:
-                distant = gap > FAR * self.null and not small
+                # where next to nothing is charged gaps are large all but at the end
+                distant = min(gap, last) > FAR * self.null and not small
                 far = distant and self.block.samples()
                 goal = GOAL * target if whole else max(0.1 * gap, GOAL * target)
                 goal *= 0.01**idle  # the gap may fall long after the objective has

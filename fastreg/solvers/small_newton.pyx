@@ -292,6 +292,11 @@ cdef class SmallNewton:
         S.P = P
         self.held = (Z, loss, y, weights, offset, factor, lower, upper, space, zeros, ones)
 
+    def exchange(self, Loss loss):
+        """Go on under another loss."""
+        self.S.loss, self.S.params, self.S.lipschitz = loss.f64, loss.params, min(loss.lipschitz, 1e300)
+        self.held = (self.held[0], loss, *self.held[2:])
+
     cdef bind(self, state, cnp.ndarray coef):
         """Begin at the predictor ``state`` and ``coef``; the state's arrays follow."""
         cdef Small *S = &self.S
