@@ -280,16 +280,16 @@ def test_finite_values_whose_sum_overflows_are_accepted():
 
 def test_integers_are_not_copied(monkeypatch):
     """The Design gets the caller's own array."""
-    from fastreg.linear import _base
+    from fastreg import _linear_model
 
     seen = []
 
-    class Spy(_base.Design):
+    class Spy(_linear_model.Design):
         def __init__(self, X, *args, **kwargs):
             seen.append(X)
             super().__init__(X, *args, **kwargs)
 
-    monkeypatch.setattr(_base, "Design", Spy)
+    monkeypatch.setattr(_linear_model, "Design", Spy)
     X = np.arange(40).reshape(10, 4) % 7
     y = np.arange(10.0)
     for own in (X, X.astype(np.uint8), X > 3, X.astype(np.float32), X.astype(float)[::2]):
