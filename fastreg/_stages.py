@@ -16,14 +16,13 @@ STAGE_CONSTRAINTS = {
 }
 
 
-def _sizes(coef, scale):
-    """Of each feature's coefficients, (p,) or (n_classes, p), as the penalty sees them.
+def _sizes(coefs, scale):
+    """Of each feature's coefficients, (K, p) or (K, n_classes, p), as the penalty sees them: (K, p).
 
     Of several classes a feature's norm about their mean counts: a shift of all classes changes no prediction, and under
     L1 it may be any of several.
     """
-    coef = np.atleast_2d(coef)
-    return scale * np.linalg.norm(coef - coef.mean(axis=0) if len(coef) > 1 else coef, axis=0)
+    return scale * (np.abs(coefs) if coefs.ndim == 2 else np.linalg.norm(coefs - coefs.mean(axis=1)[:, None], axis=1))
 
 
 @dataclass
@@ -46,7 +45,7 @@ class StagedPath(Path):
         return replace(super().last(), **stages)
 
 
-def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_init=None):
+def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_init=None, each=None):
     """Fits in stages for each alpha: the first fit, the one under the penalty adapted to it, the refit.
 
     Parameters
@@ -62,6 +61,9 @@ def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_i
     relax : float
     coef_init : ndarray of the shape of coefficients, optional
         Where the penalised fit of the first alpha starts.
+    each : callable, optional
+        ``each(design, alphas, penalties)`` returns the Path of fits with a penalty for each alpha, made at the same
+        time; without it they are made by `solve`, each from the one before.
 
     Returns
     -------
@@ -86,47 +88,53 @@ def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_i
             first = FeatureL1L2(penalty.p, 0.0, penalty.factor, *penalty.limits())
         coefs = solve(design, alphas, first).dense_coefs()
         check_finite_solution(coefs)
-        penalties = [penalty.adapted(_sizes(coef, design.scale)) for coef in coefs]
-        parts = []
-        for k, own in enumerate(penalties):
-            start = coef_init if k == 0 else parts[-1].dense_coefs()[0]
-            start = None if start is None else np.clip(start, own.lower, own.upper)
-            parts.append(solve(design, alphas[k : k + 1], own, coef_init=start))
-        path = _joined(alphas, parts)
+        penalties = penalty.adapted(_sizes(coefs, design.scale))
+        path = (
+            _one_by_one(solve, design, alphas, penalties, coef_init)
+            if each is None
+            else each(design, alphas, penalties)
+        )
     path.coefs = path.dense_coefs()
     check_finite_solution(path.coefs, path.intercepts)
     staged = StagedPath(**vars(path), penalised=path, penalties=penalties, relax=relax)
     if relax < 1:
-        _relax(solve, design, staged)
+        _relax(solve, design, penalty, staged)
     return staged
 
 
-def _joined(alphas, parts):
-    """Paths of one alpha as one Path."""
-    parts = [vars(part) | {"coefs": part.dense_coefs()} for part in parts]
+def _one_by_one(solve, design, alphas, penalties, start):
+    """Fits under a penalty for each alpha, as one Path."""
+    parts = []
+    for k, own in enumerate(penalties):
+        start = None if start is None else np.clip(start, own.lower, own.upper)
+        part = solve(design, alphas[k : k + 1], own, coef_init=start)
+        part.coefs = part.dense_coefs()
+        start = part.coefs[0]
+        parts.append(vars(part))
     names = [name for name, value in parts[0].items() if name not in ("alphas", "null") and value is not None]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
     return Path(alphas, null=parts[0]["null"], **joined)
 
 
-def _relax(solve, design, path):
+def _relax(solve, design, penalty, path):
     """Blend with refits on the features selected, which only bounds hold; alphas that select the same share one."""
-    path.coefs, path.intercepts, path.refits, known = path.coefs.copy(), path.intercepts.copy(), [], {}
-    for k, (coef, penalty) in enumerate(zip(path.penalised.coefs, path.penalties, strict=True)):
-        support = np.flatnonzero(np.atleast_2d(coef).any(axis=0))
+    path.coefs, path.intercepts, path.refits = path.coefs.copy(), path.intercepts.copy(), [None] * len(path.alphas)
+    coefs = path.penalised.coefs
+    groups = {}
+    for k, used in enumerate(coefs.any(axis=1) if coefs.ndim == 3 else coefs != 0):
+        groups.setdefault(used.tobytes(), []).append(k)
+    for key, same in groups.items():
+        support = np.flatnonzero(np.frombuffer(key, dtype=bool))
         if not len(support):
-            path.refits.append(None)
             continue
-        key = support.tobytes()
-        if key not in known:
-            part, free = design.part(support), FeatureL1L2(len(support), 1.0, None, *penalty.limits(support))
-            known[key] = part, solve(part, np.zeros(1), free), free
-        path.refits.append(known[key])
-        refit = known[key][1]
-        free, intercept = refit.dense_coefs()[0], refit.intercepts[0]
-        check_finite_solution(free, np.asarray(intercept))
-        path.coefs[k][..., support] = path.relax * coef[..., support] + (1 - path.relax) * free
-        path.intercepts[k] = path.relax * path.intercepts[k] + (1 - path.relax) * intercept
+        part, free = design.part(support), FeatureL1L2(len(support), 1.0, None, *penalty.limits(support))
+        refit = solve(part, np.zeros(1), free)
+        coef, intercept = refit.dense_coefs()[0], refit.intercepts[0]
+        for k in same:
+            path.refits[k] = part, refit, free
+            path.coefs[k][..., support] = path.relax * coefs[k][..., support] + (1 - path.relax) * coef
+            path.intercepts[k] = path.relax * path.intercepts[k] + (1 - path.relax) * intercept
+    check_finite_solution(path.coefs, path.intercepts)
 
 
 def stages_of(path, design, penalty):

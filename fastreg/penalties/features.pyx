@@ -112,10 +112,14 @@ class FeatureL1L2:
         """(lower, upper) of some columns, None where there are no bounds."""
         return (self.lower[cols], self.upper[cols]) if self.bounded else (None, None)
 
-    def adapted(self, size):
-        """The same penalty with each factor divided by a size, as a share of the largest; of size 0 is held at 0."""
-        share, out = shares(size, self.factor > 0)
-        return FeatureL1L2(self.p, self.l1_ratio, self.factor / share, *limits_without(self, out))
+    def adapted(self, sizes):
+        """For each row of sizes (K, p) the penalty with factors divided by them, as shares of the largest.
+
+        A feature of size 0 is held at 0.
+        """
+        share, out = shares(sizes, self.factor > 0)
+        limits = zip(self.factor / share, limits_without(self, out), strict=True)
+        return [FeatureL1L2(self.p, self.l1_ratio, factor, *bounds) for factor, bounds in limits]
 
     def scaled(self, scale):
         """The same penalty for coefficients multiplied by ``scale``: only bounds depend on the units."""
@@ -166,18 +170,17 @@ class FeatureL1L2:
         return 0.0 if not score.size else float(score.max()) / max(self.l1_ratio, 1e-3)
 
 
-def shares(size, charged):
-    """(sizes as shares of the largest of those charged, 1 where there is none; which are charged and of size 0)."""
-    largest = size[charged].max(initial=0.0)
-    out = charged & (size <= 0)
-    return np.where(charged & ~out, size / (largest or 1.0), 1.0), out
+def shares(sizes, charged):
+    """(shares of the largest in each row of those charged, 1 where there is none; which are charged and of size 0)."""
+    largest = sizes[:, charged].max(axis=1, initial=0.0, keepdims=True)
+    out = charged & (sizes <= 0)
+    return np.where(charged & ~out, sizes / np.where(largest > 0, largest, 1.0), 1.0), out
 
 
 def limits_without(penalty, out):
-    """Bounds that hold the features ``out`` at 0 as well."""
-    if not out.any():
-        return penalty.limits()
-    return np.where(out, 0.0, penalty.lower), np.where(out, 0.0, penalty.upper)
+    """(lower, upper) that hold the features at 0 as well which a row of ``out`` says, row by row."""
+    for some, held in zip(out, out.any(axis=1)):
+        yield (np.where(some, 0.0, penalty.lower), np.where(some, 0.0, penalty.upper)) if held else penalty.limits()
 
 
 def felt(penalty, alpha, sq_norms, size, target):

@@ -52,11 +52,12 @@ class FeatureGroups(CoupledPenalty):
             bounds = self.lower * scale, self.upper * scale
         return object.__new__(FeatureGroups)._set(self.labels, self.each, self.weight, *bounds)
 
-    def adapted(self, size):
-        """The same penalty, each group's divided by the norm of its sizes: see ``FeatureL1L2.adapted``."""
-        share, out = shares(self._norms(size), self.each + self.weight > 0)
-        bounds = limits_without(self, out[self.labels])
-        return object.__new__(FeatureGroups)._set(self.labels, self.each / share, self.weight / share, *bounds)
+    def adapted(self, sizes):
+        """As ``FeatureL1L2.adapted``, a group by the norm of its sizes."""
+        share, out = shares(np.array([self._norms(size) for size in sizes]), self.each + self.weight > 0)
+        limits = zip(share, limits_without(self, out[:, self.labels]), strict=True)
+        groups = [(self.labels, self.each / some, self.weight / some, *bounds) for some, bounds in limits]
+        return [object.__new__(FeatureGroups)._set(*parts) for parts in groups]
 
     def take(self, cols):
         """The penalty of some columns; what a group is charged stays."""

@@ -17,6 +17,7 @@ from .result import Path
 from .working_set import WorkingSet
 
 FOLD_BYTES = 1 << 30  # what the folds' Gram matrices may take together
+TOGETHER = 1 << 22  # entries of Newton factors that may be there at once
 
 
 def cv_errors(
@@ -53,7 +54,7 @@ def cv_errors(
     design : Design, optional
         That of all rows, made of the same, if there is one.
     stages : callable, optional
-        ``stages(solve, part, alphas, penalty)`` returns a Path of fits that are made of several, each a
+        ``stages(solve, part, alphas, penalty, each=)`` returns a Path of fits that are made of several, each a
         ``solve(part, alphas, penalty, coef_init=None)``; ``part`` is the fold's Design, or its `Moments`. One target.
 
     Returns
@@ -92,7 +93,15 @@ class Moments:
     def solve(self, alphas, penalty, tol, max_iter, coef_init=None):
         """The Path, without intercepts."""
         problem = GramProblem(len(self.q)).bind(self.G, self.q, self.yy, penalty, coef_init)
-        coefs, gaps, primals, iters = run_paths([problem], [np.ascontiguousarray(alphas)], tol, max_iter)[0]
+        return self._path(alphas, *run_paths([problem], [np.ascontiguousarray(alphas)], tol, max_iter)[0], tol)
+
+    def solve_each(self, alphas, penalties, tol, max_iter):
+        """The Path of fits under a penalty for each alpha, side by side."""
+        problems = [GramProblem(len(self.q)).bind(self.G, self.q, self.yy, penalty) for penalty in penalties]
+        fits = run_paths(problems, np.ascontiguousarray(alphas)[:, None], tol, max_iter)
+        return self._path(alphas, *(np.concatenate(part) for part in zip(*fits, strict=True)), tol)
+
+    def _path(self, alphas, coefs, gaps, primals, iters, tol):
         null = self.yy / 2
         return Path(alphas, coefs, np.zeros(len(alphas)), gaps, primals, null, iters, gaps <= max(tol, 1e-14) * null)
 
@@ -190,8 +199,13 @@ def _fold_paths(problems, alphas, penalty, tol, max_iter, ndim, stages):
         def solve(part, alphas, penalty, **start):
             return part.solve(alphas, penalty, tol, max_iter, **start)
 
+        def each(part, alphas, penalties):
+            return part.solve_each(alphas, penalties, tol, max_iter)
+
+        together = {"each": each} if len(alphas) * len(problems[0][1]) ** 2 <= TOGETHER else {}
         parts = [Moments(G, np.ascontiguousarray(Q[:, 0]), yy) for G, Q, yy, *_ in problems]
-        return [stages(solve, part, alphas, inner).coefs[:, None, :] for part, inner in zip(parts, scaled, strict=True)]
+        paths = [stages(solve, part, alphas, inner, **together) for part, inner in zip(parts, scaled, strict=True)]
+        return [path.coefs[:, None, :] for path in paths]
     if ndim == 1:
         jobs = [
             GramProblem(len(Q)).bind(G, np.ascontiguousarray(Q[:, 0]), yy, inner)
