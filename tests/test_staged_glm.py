@@ -82,6 +82,14 @@ def case(name):
     return make, X, y, fit
 
 
+def seen(coef):
+    """Of several classes without what their predictions don't show: a shift of all, where nothing is charged on it."""
+    coef = np.array(coef)
+    if len(np.atleast_2d(coef)) > 1:
+        coef[:, 7] -= coef[:, 7].mean()
+    return coef
+
+
 def without_l1(name):
     """What makes the first fit of 'ridge'."""
     options = CASES[name][1]
@@ -120,7 +128,7 @@ def test_adaptive_is_two_fits(name, adaptive, standardize):
     by_hand = {"penalty_factor": factor / np.where(out, 1, size)}
     second = make(**by_hand, lower=np.where(out, 0, -np.inf), upper=np.where(out, 0, np.inf)).fit(X, y, **fit)
     model = make(adaptive=adaptive).fit(X, y, **fit)
-    np.testing.assert_allclose(model.coef_, second.coef_, atol=CLOSE.get(name, 1e-5))
+    np.testing.assert_allclose(seen(model.coef_), seen(second.coef_), atol=CLOSE.get(name, 1e-5))
     np.testing.assert_allclose(model.intercept_, second.intercept_, atol=CLOSE.get(name, 1e-5))
     assert model.converged_
     assert not np.atleast_2d(model.coef_)[:, out].any()
@@ -164,13 +172,13 @@ def test_weight_2_is_the_row_twice_and_storage_does_not_matter(name, stages):
     a = make(**stages).fit(X, y, **{**fit, "sample_weight": weight})
     b = make(**stages).fit(X[rows], y[rows], **({} if offset is None else {"offset": offset[rows]}))
     close = 1e-3 if "3" in name else 2e-4
-    np.testing.assert_allclose(b.coef_, a.coef_, atol=close)
+    np.testing.assert_allclose(seen(b.coef_), seen(a.coef_), atol=close)
     for Z in (sparse.csc_array(X), sparse.csr_matrix(X), np.asfortranarray(X)):
         c = make(**stages).fit(Z, y, **{**fit, "sample_weight": weight})
-        np.testing.assert_allclose(c.coef_, a.coef_, atol=close)
+        np.testing.assert_allclose(seen(c.coef_), seen(a.coef_), atol=close)
     d = make(**stages).fit(X.astype(np.float32), y, **{**fit, "sample_weight": weight})
     assert d.coef_.dtype == (np.float64 if name in ("huber", "quantile") else np.float32)  # as in scikit-learn
-    np.testing.assert_allclose(d.coef_, a.coef_, atol=2e-3)
+    np.testing.assert_allclose(seen(d.coef_), seen(a.coef_), atol=2e-3)
 
 
 SEARCHES = {
