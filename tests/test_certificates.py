@@ -118,6 +118,17 @@ def test_no_penalty_at_all(seed, few, monkeypatch):
     assert model.converged_ == (model.dual_gap_ <= 1e-6 * np.log(4))
 
 
+@pytest.mark.parametrize("shift", [10.0, 1000.0])
+def test_columns_far_from_0_without_an_intercept(shift):
+    """Turns of the classes end long before the gap falls; then all move at once."""
+    X, _, rng = data(0)
+    X = rng.normal(size=X.shape)
+    y = (X @ rng.normal(size=(5, 3)) + rng.gumbel(size=(len(X), 3))).argmax(axis=1)
+    model = LogisticRegression(C=1e4 / len(X), l1_ratio=1.0, fit_intercept=False).fit(X + shift, y)
+    assert model.converged_
+    assert model.n_iter_[0] < 50
+
+
 def test_a_feature_that_tells_two_of_three_classes_apart():
     """There is no optimum, yet a bound: what is left is the third class against both."""
     rng = np.random.default_rng(0)

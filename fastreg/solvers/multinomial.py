@@ -51,6 +51,8 @@ def constants_beside(loss, offset, y, s, b):
         b, value = trial, found
     return b
 
+SPENT = 1e-5  # share of the null's objective that turns promise at most where they have nothing left to give
+
 
 class Multinomial:
     """One path; coefficients are those of X̃, (K, p).
@@ -255,8 +257,8 @@ class Multinomial:
         while (gap > target or not fresh) and rounds < max_iter and idle < 5:
             joined = 0
             if gap > target:
-                # where columns are free the gap may say nothing of the distance, but steps do
-                near = min(gap, promise) if free else gap
+                # where columns are free the gap may say nothing of the distance, but steps do; and turns may have ended
+                near = min(gap, promise) if free or promise < SPENT * self.null else gap
                 goal = max(0.1 * near, 0.3 * target)
                 far = near > FAR * self.null
                 if (far and l1 > 0) or not self.fits():  # ridge: no columns are to be found
