@@ -22,7 +22,7 @@ from fastreg import (
 )
 from fastreg.losses import Softmax, Tweedie
 from fastreg.penalties.features import FeatureL1L2
-from fastreg.solvers import multinomial_newton
+from fastreg.solvers import multinomial, multinomial_newton, multinomial_ridge
 
 LOGISTIC, POISSON = (next(case for case in GLMS if case.name.startswith(name)) for name in ("Logistic", "Poisson"))
 every_model = pytest.mark.parametrize("case", [case for case in GLMS if not case.is_cv], ids=str)
@@ -268,7 +268,7 @@ def test_separation_is_seen_with_the_offset():
 
 
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.6, 0.0])
-@pytest.mark.parametrize("way", ["joint", "turns", "sparse", "bounds", "no intercept"])
+@pytest.mark.parametrize("way", ["plain", "joint", "turns", "rows", "sparse", "bounds", "no intercept"])
 def test_multinomial_ways_agree(l1_ratio, way, monkeypatch):
     """Classes in turns and all at once: the same optimum; the joint steps need few rounds on correlated features."""
     X, y = load_digits(n_class=5, return_X_y=True)
@@ -278,8 +278,13 @@ def test_multinomial_ways_agree(l1_ratio, way, monkeypatch):
         options["upper"] = 0.02
     if way == "no intercept":
         options["fit_intercept"] = False
-    if way == "turns":
+    if way != "plain":
+        monkeypatch.setattr(multinomial_ridge, "FEATURES", 0)
+    if way in ("turns", "rows"):
         monkeypatch.setattr(multinomial_newton, "COEFFICIENTS", 0)
+        monkeypatch.setattr(multinomial, "SHARED", np.inf if way == "turns" else 0.0)
+    if way == "rows" and l1_ratio == 0:
+        pytest.skip("no columns are to be found")
     model = LogisticRegression(**options).fit(sparse.csc_array(X) if way == "sparse" else X, y)
     assert model.converged_
     assert way == "turns" or model.n_iter_[0] < 60

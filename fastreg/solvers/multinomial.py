@@ -6,7 +6,7 @@ turn is a step of prox_newton.py, with a working set of the class's own. What tu
 classes alike, which the loss does not see: after each round every feature's coefficients are shifted to where the
 penalty is least, a median (for l2 > 0 of the coefficients and of the minima between them). Where features are
 correlated, turns are slow altogether: near the optimum all classes move at once, if their sets are few columns
-(multinomial_newton.py).
+(multinomial_newton.py), or feature by feature, if they are many but much the same (multinomial_rows.py).
 """
 
 import numpy as np
@@ -14,10 +14,12 @@ import numpy as np
 from fastreg._simd.dispatch import dot
 
 from ..losses import Logistic, Softmax
-from ..penalties.features import dual_charge
+from ..penalties.features import FeatureL1L2, dual_charge
 from .columns import SURE, TALL
 from .multinomial_dual import dual_point
 from .multinomial_newton import few, joint_step, minimum
+from .multinomial_ridge import RidgeSteps, takes
+from .multinomial_rows import PackedColumns, rows_step
 from .prox_newton import FAR, NEAR, ProxNewton
 
 
@@ -52,6 +54,9 @@ def constants_beside(loss, offset, y, s, b):
     return b
 
 SPENT = 1e-5  # share of the null's objective that turns promise at most where they have nothing left to give
+
+
+SHARED = 0.2  # of all classes' columns, that a class has on average where steps are made feature by feature
 
 
 class Multinomial:
@@ -94,12 +99,16 @@ class Multinomial:
         constant = np.ascontiguousarray(np.broadcast_to(start[:, None] + self.offset, (n_classes, design.n)).T)
         self.null = min(self.null, self.loss(constant, y, self.s)[0])
         self.last = None
-        self.refresh(1.0)
+        self.packed, self.ridge = PackedColumns(design), None
+        if penalty.l1_ratio > 0:  # no columns are to be found under a ridge penalty
+            self.refresh(1.0)
 
     def alpha_max(self):
         """Smallest alpha at which all penalised coefficients are 0."""
         if ((self.penalty.factor == 0) & (self.design.sq_norms > 0)).any():  # first those on which nothing is charged
             self.fit(1e300, 1e-9, 100)
+        elif self.parts[0].v is None:
+            self.refresh(1.0)
         return self._alpha_max()
 
     def _alpha_max(self):
@@ -180,6 +189,24 @@ class Multinomial:
         """What a step on all classes leads to: see multinomial_newton.py."""
         return minimum(self.penalty, joined, G, c, old, slack, alpha, goal)
 
+    def together(self):
+        """Columns of a step feature by feature: those of any class."""
+        return np.unique(np.concatenate([part.block.cols for part in self.parts]))
+
+    def charged(self, cols):
+        """The penalty of some columns, and that of all classes' coefficients there with free intercepts."""
+        some, rest = self.penalty.take(cols), np.zeros(self.K)
+        some.bounded = self.penalty.bounded
+        ends = (some.factor, rest), (some.lower, rest - np.inf), (some.upper, rest + np.inf)
+        each = [np.concatenate([np.tile(part, self.K), end]) for part, end in ends]
+        return some, FeatureL1L2(len(rest) + self.K * len(cols), some.l1_ratio, *each)
+
+    def by_rows(self, l1):
+        """Whether steps are made feature by feature: where classes share many of too many columns."""
+        if l1 == 0 or self.fits():
+            return False
+        return sum(len(part.block.cols) for part in self.parts) >= SHARED * self.K * len(self.together())
+
     def round(self, alpha, goal, far, near):
         """A step of every class, then the shift; the decrease that the steps promised."""
         raw = self.raw()
@@ -231,9 +258,19 @@ class Multinomial:
         target = max(tol * self.null, self.least)
         asked, alpha = alpha, min(part.felt(alpha, target) for part in self.parts)
         l1 = alpha * penalty.l1_ratio
-        last = self.last if self.last is not None else self._alpha_max()
-        wide = design.n < TALL * design.p
         rounds = idle = 0
+        if takes(design, penalty, alpha):
+            self.ridge = self.ridge or RidgeSteps(self)
+            rounds = self.ridge.descend(alpha, 0.5 * target, max_iter)
+            self.refresh(alpha, True)
+            gap, primal = self.gap(alpha)
+            if gap <= target or rounds >= max_iter:
+                self.last = alpha
+                return gap, primal, max(1, rounds)
+        last = self.last
+        if l1 > 0 and last is None:
+            last = self._alpha_max()
+        wide = design.n < TALL * design.p
         step = self.parts[0].block.step
         while l1 > 0 and wide and last * step > alpha:
             last *= step
@@ -249,7 +286,7 @@ class Multinomial:
                 part._admit(max(2 * l1 - last * penalty.l1_ratio, l1 if last < SURE * alpha else SURE * l1))
             else:
                 part._join(np.flatnonzero(design.sq_norms > 0))
-        if alpha == 0:  # nothing is charged on any column
+        if l1 == 0:  # free columns ask for another dual point
             self.refresh(alpha)
         gap, primal = self.gap(alpha)
         fresh, promise = False, np.inf
@@ -261,7 +298,11 @@ class Multinomial:
                 near = min(gap, promise) if free or promise < SPENT * self.null else gap
                 goal = max(0.1 * near, 0.3 * target)
                 far = near > FAR * self.null
-                if (far and l1 > 0) or not self.fits():  # ridge: no columns are to be found
+                if self.by_rows(l1):
+                    promise, _ = rows_step(self, alpha, goal)
+                    self._shift(alpha)
+                    rounds += 1
+                elif (far and l1 > 0) or not self.fits():  # ridge: no columns are to be found
                     promise = self.round(alpha, 0.1 * goal, far, NEAR)
                     rounds += 1
                 else:

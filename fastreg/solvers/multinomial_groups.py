@@ -89,6 +89,10 @@ class GroupedMultinomial(Multinomial):
         new[order] = MINIMISERS[type(own)](model)
         return sub, new
 
+    def together(self):
+        """Columns of a step feature by feature."""
+        return self.parts[0].block.cols
+
     def charged(self, cols):
         """The penalty of some columns, and that of all classes' coefficients there with free intercepts."""
         some = self.groups.take(cols)

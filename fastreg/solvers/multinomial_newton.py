@@ -36,6 +36,10 @@ def curvature(design, p, sets):
     K, s = len(sets), design.weights
     starts = np.concatenate([[0], np.cumsum([len(cols) for cols in sets])])
     m, free = starts[-1], K - 1 if design.fit_intercept else 0
+    if not m:
+        some = p[1 : 1 + free]
+        weighted = s * some
+        return starts, np.diag(weighted.sum(axis=1)) - np.einsum("in,jn->ij", some, weighted)
     columns = np.empty((design.n, m + free), order="F")
     G = np.zeros((m + free, m + free))
     for k, cols in enumerate(sets):
@@ -49,8 +53,7 @@ def curvature(design, p, sets):
             columns[:, at], G[at, at] = p[k], weight.sum()
             if len(cols):
                 G[own, at] = G[at, own] = cross
-    if m + free:
-        G -= Design(columns, s, fit_intercept=False).gram()
+    G -= Design(columns, s, fit_intercept=False).gram()
     return starts, np.ascontiguousarray(G)
 
 

@@ -107,7 +107,8 @@ def minimum(model, coef, penalty, across, alpha, goal):
 
 def rows_step(state, alpha, goal):
     """One step on all classes, feature by feature: the decrease that it promised, whether its model was solved."""
-    design, cols, K = state.design, state.parts[0].block.cols, state.K
+    design, K = state.design, state.K
+    cols = state.together()
     value, gradient, p = state.slopes()
     penalty, across = state.charged(cols)
     root, old = design.root, state.coef[:, cols]
@@ -120,4 +121,6 @@ def rows_step(state, alpha, goal):
     split = [slice(k * len(cols), (k + 1) * len(cols)) for k in range(K)]
     way = np.concatenate([old.ravel(), np.zeros(K)]), np.concatenate([new.ravel(), shift])
     promise = advance(state, alpha, across, [cols] * K, split, way, (linear, shift), (value, gradient))
+    for part in state.parts:
+        part._join(cols[part.coef[cols] != 0])
     return promise, solved
