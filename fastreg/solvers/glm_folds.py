@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .glm_path import Trail, _inner, _solver, follow_side_by_side, follow_together
+from .glm_path import Trail, follow_side_by_side, follow_together, generalized_linear
 from .multinomial_path import multinomial
 from .prox_newton import is_small
 from .ridge_glm import shares_steps
@@ -74,7 +74,6 @@ def glm_fold_paths(
     -------
     FoldPaths
     """
-    y = np.ascontiguousarray(y, dtype=np.float64)
     alphas = np.asarray(alphas, dtype=np.float64)
     alphas = np.broadcast_to(alphas, (len(folds), len(penalties), alphas.shape[-1]))
     weight = np.ones(design.n) if weight is None else weight
@@ -84,7 +83,7 @@ def glm_fold_paths(
     def start(part, penalty):
         if n_classes:
             return multinomial(part, y, n_classes, penalty, offset=offset)
-        return _solver(penalty)(part, loss, y, _inner(penalty, part), offset)
+        return generalized_linear(part, loss, y, penalty, offset=offset)
 
     paths, scores = [[] for _ in folds], np.empty(alphas.shape)
     for i, penalty in enumerate(penalties):

@@ -19,19 +19,20 @@ def _check_finite(*values):
         )
 
 
-def _inner(penalty, design):
+def inner(penalty, design):
     """The penalty in the units of X̃; without bounds the column statistics are not needed for it."""
     return penalty.scaled(design.scale) if penalty.bounded else penalty
 
 
-def _solver(penalty):
-    return CompositeNewton if penalty.composite else ProxNewton
+def generalized_linear(design, loss, y, penalty, coef=None, offset=None):
+    """What solves the problem under the penalty, given in the units of X."""
+    kind = CompositeNewton if penalty.composite else ProxNewton
+    return kind(design, loss, np.ascontiguousarray(y, dtype=np.float64), inner(penalty, design), offset, coef)
 
 
 def glm_alpha_grid(design, loss, y, penalty, *, offset=None, eps=1e-3, n_alphas=100):
     """Decreasing log grid from the smallest alpha with all penalised coefficients 0 to ``eps`` times that."""
-    state = _solver(penalty)(design, loss, y, _inner(penalty, design), offset)
-    return log_grid(state.alpha_max(), eps, n_alphas)
+    return log_grid(generalized_linear(design, loss, y, penalty, offset=offset).alpha_max(), eps, n_alphas)
 
 
 def log_grid(top, eps, n_alphas):
@@ -139,13 +140,11 @@ def solve_glm(design, loss, y, alphas, penalty, *, offset=None, tol=1e-4, max_it
     Path
     """
     alphas = np.ascontiguousarray(alphas, dtype=np.float64)
-    y = np.ascontiguousarray(y, dtype=np.float64)
     start = None
     if coef_init is not None:
         start = np.where(design.sq_norms > 0, np.asarray(coef_init, dtype=np.float64) * design.scale, 0.0)
-    state = _solver(penalty)(design, loss, y, _inner(penalty, design), offset, start)
-    trail = Trail(state)
-    if shares_steps(design, state.loss, penalty):
+    trail = Trail(generalized_linear(design, loss, y, penalty, start, offset))
+    if shares_steps(design, loss, penalty):
         follow_together([trail], alphas[None], tol, max_iter)
     else:
         trail.follow(alphas, tol, max_iter)

@@ -15,7 +15,7 @@ from fastreg._simd.dispatch import dot
 
 from ..losses import Huber, weighted_quantile
 from ..penalties.features import FeatureL1L2, dual_charge
-from .glm_path import _inner
+from .glm_path import inner
 from .prox_newton import ProxNewton
 from .result import Path
 
@@ -47,7 +47,7 @@ class _Scales:
         bounds = (penalty.lower / unit, penalty.upper / unit) if penalty.bounded else (None, None)
         share = self.l1 / (self.l1 + 2 * self.l2) if alpha > 0 else penalty.l1_ratio
         self.penalty = FeatureL1L2(penalty.p, share, None if penalty.even else penalty.factor, *bounds)
-        self.inner = _inner(self.penalty, design)
+        self.inner = inner(self.penalty, design)
         self.coef, self.state, self.n_iter = None, None, 0
 
     def strength(self, sigma):
