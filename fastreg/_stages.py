@@ -89,11 +89,10 @@ def staged_path(solve, design, alphas, penalty, adaptive=None, relax=1.0, coef_i
         coefs = solve(design, alphas, first).dense_coefs()
         check_finite_solution(coefs)
         penalties = penalty.adapted(_sizes(coefs, design.scale))
-        path = (
-            _one_by_one(solve, design, alphas, penalties, coef_init)
-            if each is None
-            else each(design, alphas, penalties)
-        )
+        if each is None:
+            path = _one_by_one(solve, design, alphas, penalties, coef_init)
+        else:
+            path = each(design, alphas, penalties)
     path.coefs = path.dense_coefs()
     check_finite_solution(path.coefs, path.intercepts)
     staged = StagedPath(**vars(path), penalised=path, penalties=penalties, relax=relax)

@@ -20,6 +20,7 @@ from fastreg import (
     HuberRegressor,
     PoissonRegressor,
     QuantileRegressor,
+    Ridge,
     TweedieRegressor,
 )
 from fastreg.penalties import L1L2, L2
@@ -261,6 +262,21 @@ def test_other_penalties_relax_but_do_not_adapt():
         for kind in (GeneralizedLinearRegressor, GeneralizedLinearRegressorCV):
             with pytest.raises(ValueError, match="adaptive='own'.*leave it None, or take penalty='l1'"):
                 kind("squared", penalty, adaptive="own").fit(X, y)
+
+
+def test_wide_ridge_is_ridge():
+    """The first fit of 'ridge', by steps that hold no Gram matrix of all columns."""
+    rng = np.random.default_rng(0)
+    X, y, weight, offset = (
+        rng.standard_normal((20, 60)),
+        rng.standard_normal(20),
+        rng.uniform(0.5, 2, 20),
+        np.arange(20),
+    )
+    model = GeneralizedLinearRegressor("squared", "l2", alpha=0.2, **TIGHT).fit(X, y, weight, offset)
+    ridge = Ridge(alpha=0.2 * weight.sum()).fit(X, y - offset, weight)
+    np.testing.assert_allclose(model.coef_, ridge.coef_, atol=1e-5)
+    np.testing.assert_allclose(model.intercept_, ridge.intercept_, atol=1e-5)
 
 
 def test_several_targets_have_one_stage():

@@ -99,7 +99,8 @@ class _Generalized(LinearPredictor):
         target = y if offset is None else y - offset
 
         def solve(design, alphas, penalty, **start):
-            if penalty.composite:
+            wide_ridge = penalty.l1_ratio == 0 and design.n < design.p  # without zeros working sets hold all columns
+            if penalty.composite or wide_ridge:
                 return general(design, alphas, penalty, **start)
             with np.errstate(all="ignore"):  # what the path solver does: a quadratic problem, with its own certificate
                 return solve_path(design, target, alphas, penalty, tol=self.tol, max_iter=10 * self.max_iter, **start)
