@@ -53,6 +53,7 @@ def constants_beside(loss, offset, y, s, b):
         b, value = trial, found
     return b
 
+
 SPENT = 1e-5  # share of the null's objective that turns promise at most where they have nothing left to give
 
 
