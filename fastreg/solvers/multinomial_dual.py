@@ -15,6 +15,7 @@ from .semidefinite import conjugate_gradients, solver_of
 
 TRIES = 12  # turns of ruling out
 STEPS = 500  # of conjugate gradients, at most
+FAR = 1e12  # from probabilities: no correction
 CLOSE = 1e-13  # of the correlations to begin with, where they end
 
 
@@ -33,7 +34,10 @@ def dual_point(design, y, p, sets):
         correction = _correction(design, p, sets)
         for _ in range(2):  # the second for rounding
             t = correction(s * (truth - q))
-            q = q + p * (t - np.einsum("kn,kn->n", p, t))
+            corrected = q + p * (t - np.einsum("kn,kn->n", p, t))
+            if not np.abs(corrected).max() < FAR:  # rows too certain for their curvature to say anything
+                return s * (truth - q)
+            q = corrected
         out = q < 0
         if not (out & (s > 0)).any():
             break
