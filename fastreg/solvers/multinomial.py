@@ -22,6 +22,9 @@ from .multinomial_ridge import RidgeSteps, takes
 from .multinomial_rows import PackedColumns, rows_step
 from .prox_newton import FAR, NEAR, ProxNewton
 
+SPENT = 1e-5  # share of the null's objective that turns promise at most where they have nothing left to give
+SHARED = 0.2  # of all classes' columns, that a class has on average where steps are made feature by feature
+
 
 def constants_beside(loss, offset, y, s, b):
     """The best intercepts (K,) beside offsets (n, K), from b on.
@@ -52,12 +55,6 @@ def constants_beside(loss, offset, y, s, b):
             break
         b, value = trial, found
     return b
-
-
-SPENT = 1e-5  # share of the null's objective that turns promise at most where they have nothing left to give
-
-
-SHARED = 0.2  # of all classes' columns, that a class has on average where steps are made feature by feature
 
 
 class Multinomial:
