@@ -54,7 +54,7 @@ def test_optimality(name, l1_ratio, fit_intercept, extras, way, monkeypatch):
     if way == "sets":
         monkeypatch.setattr(prox_newton, "SMALL", 0)
     if way != "together":
-        monkeypatch.setattr(ridge_glm, "WIDE", 0)
+        monkeypatch.setattr("fastreg.solvers.glm_path.shares_steps", lambda *problem: False)
     loss = LOSSES[name]
     X, y = data(name)
     n, p = X.shape

@@ -83,17 +83,19 @@ cdef inline double dot(const value_t *data, const index_t *indices, Py_ssize_t c
 
 
 def _dots(const value_t[::1] data, const index_t[::1] indices, const index_t[::1] indptr,
-          const double[:, ::1] R, const double[::1] mu, const double[::1] sums, double[:, ::1] out):
-    cdef Py_ssize_t part, j, t, p = indptr.shape[0] - 1, k = R.shape[0]
-    cdef int threads = num_threads(1.0 * k * data.shape[0])
+          const Py_ssize_t[::1] cols, const double[:, ::1] R, const double[::1] mu, const double[::1] sums,
+          double[:, ::1] out):
+    cdef Py_ssize_t part, j, t, start, m = cols.shape[0], k = R.shape[0]
+    cdef int threads = num_threads(1.0 * k * data.shape[0] * m / (indptr.shape[0] - 1))
     cdef double looked = 0
     for part in prange(PARTS, nogil=True, schedule="dynamic", num_threads=threads):
         if threadid() == 0:
             look(&looked)
         if not stopped():
-            for j in range(part * p // PARTS, (part + 1) * p // PARTS):
+            for j in range(part * m // PARTS, (part + 1) * m // PARTS):
+                start = indptr[cols[j]]
                 for t in range(k):
-                    out[t, j] = dot(&data[0] + indptr[j], &indices[0] + indptr[j], indptr[j + 1] - indptr[j],
+                    out[t, j] = dot(&data[0] + start, &indices[0] + start, indptr[cols[j] + 1] - start,
                                     &R[t, 0]) - mu[j] * sums[t]
     raise_if_interrupted()
 
@@ -192,9 +194,7 @@ class Sparse:
 
     def dots(self, R, mu):
         """(k, p): R (X - mu) for k residuals stored as rows."""
-        out = np.empty((R.shape[0], self.p))
-        _dots(*self._csc, R, mu, R.sum(axis=1), out)
-        return out
+        return self.some_dots(np.arange(self.p), R, mu)
 
     def combine(self, cols, W, mu):
         """(k, n): sums over columns of W[k, j] (x[:, cols[j]] - mu[j])."""
@@ -231,7 +231,9 @@ class Sparse:
 
     def some_dots(self, cols, R, mu):
         """(k, m): ``dots`` of some columns."""
-        return Sparse(self.X[:, cols]).dots(R, mu[cols])
+        out = np.empty((R.shape[0], len(cols)))
+        _dots(*self._csc, np.asarray(cols, dtype=np.intp), R, np.asarray(mu)[cols], R.sum(axis=1), out)
+        return out
 
     def gram_about(self, shift, root, extra, cols):
         """(m + k, m + k): Gram matrix of some columns about ``shift`` (p,) and of k further ones (see Dense)."""

@@ -73,4 +73,4 @@ def _iterative(design, p, sets, b):
         return correlations(design, weight * (t - np.einsum("kn,kn->n", p, t)), sets)
 
     least = CLOSE**2 * float((b * b / np.maximum(diagonal, 1e-300)).sum())
-    return conjugate_gradients(product, b, diagonal, least, STEPS)
+    return conjugate_gradients(product, b, diagonal, least, STEPS)[0]

@@ -2,8 +2,8 @@
 
 A prox-Newton step replaces the loss by ``h_i/2 (eta_i - z_i)^2`` with ``z = eta - g/h``: a weighted lasso, whose free
 intercept drops out by centring on the h-weighted mean (Friedman, Hastie, Tibshirani, 2010). It is solved on the set's
-weighted Gram matrix, by coordinate descent on the residual for sparse columns, or by conjugate gradients where a ridge
-penalty keeps all of many columns.
+weighted Gram matrix, or by coordinate descent on the residual for sparse columns; where a ridge penalty keeps all
+columns, see ridge_model.py.
 """
 
 import numpy as np
@@ -13,12 +13,10 @@ from fastreg._simd.dispatch import dot
 from .columns import Block
 from .coordinate import column_sums, residual_descent
 from .gram import GramProblem, run_paths
-from .semidefinite import conjugate_gradients
 from .working_set import GRAM_COLUMNS, SHORT
 
 SAMPLE = 30  # rows a column of the sample that first models are made of
 FLAT = 1e-4  # curvature of a row, in units of its slope, that is the least: rows far off tell nothing of what is near
-CONJUGATE = 200  # steps of conjugate gradients, at most
 
 
 class Predictor:
@@ -222,26 +220,3 @@ class SparseNewtonBlock(NewtonBlock):
             return super().minimum(h, u, coef, c, alpha, goal, far, near)
         shift = U - dot(means - design.mean[self.cols] * mult, w - coef) if design.fit_intercept else 0.0
         return w, shift
-
-
-class WideBlock(NewtonBlock):
-    """All columns, where nothing makes them 0 and their Gram matrix would not fit: conjugate gradients, X̃ untouched.
-
-    The preconditioner is the diagonal; the intercept drops out by centring on the h-weighted mean.
-    """
-
-    def minimum(self, h, u, coef, c, alpha, goal, far, near):
-        design, H = self.design, float(h.sum())
-        U = float(u.sum()) / H if design.fit_intercept else 0.0
-        mean = design.xt(h - H * design.weights, self.cols) / H if design.fit_intercept else np.zeros(len(coef))
-        l2 = alpha * (1 - self.sub.l1_ratio) * self.sub.factor
-
-        def product(d):
-            fit = design.xw(d, self.cols)
-            # (X̃ - 1 mean')'v, v of sum 0 but for rounding
-            return design.xt(h * (fit - dot(mean, d)), self.cols) + l2 * d
-
-        r = c - H * U * mean - l2 * coef
-        diagonal = H * design.sq_norms[self.cols] + l2
-        move = conjugate_gradients(product, r, diagonal, 0.1 * goal, CONJUGATE)
-        return coef + move, U - dot(mean, move)

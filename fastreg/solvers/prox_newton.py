@@ -20,14 +20,15 @@ from fastreg._simd.dispatch import dot
 from ..penalties.features import felt
 from .columns import SURE, TALL
 from .line_search import line_search
-from .newton_model import NewtonBlock, Predictor, SparseNewtonBlock, WideBlock
+from .newton_model import NewtonBlock, Predictor, SparseNewtonBlock
+from .ridge_model import ridge_block
 from .semidefinite import conjugate_gradients
 from .shortlist import Shortlisting
 from .small_newton import SmallNewton
 
 NEAR = 0.01  # change of curvature, as a share of all, up to which a model is always good for a step
 FAR = 0.02  # relative gap down to which models may be made of a sample of the rows
-WIDE = 1500  # columns from which a ridge penalty's Newton steps are solved by conjugate gradients
+WIDE = 1500  # columns that nothing is charged on, from which the dual point is made by conjugate gradients
 SMALL = 64  # columns that are all worked on from the start
 ELEMENTS = 1 << 18  # of X, up to which they are copied for steps in one compiled loop
 GOAL = 0.3  # of the gap asked for, that the last step on a set may promise
@@ -93,9 +94,8 @@ class ProxNewton(Shortlisting):
             self.small.exchange(loss)
 
     def _block(self, design, penalty):
-        if penalty.l1_ratio == 0 and not penalty.bounded and design.p > WIDE:
-            return WideBlock(design, penalty)
-        return (SparseNewtonBlock if design.storage.is_sparse else NewtonBlock)(design, penalty)
+        any_kind = SparseNewtonBlock if design.storage.is_sparse else NewtonBlock
+        return (ridge_block(design, penalty) or any_kind)(design, penalty)
 
     def alpha_max(self):
         """Smallest alpha at which all penalised coefficients are 0."""
@@ -201,7 +201,7 @@ class ProxNewton(Shortlisting):
 
         norms = design.sq_norms[free]
         least = CLOSE**2 * float((b * b / norms).sum())
-        return conjugate_gradients(product, b, norms, least, STEPS)
+        return conjugate_gradients(product, b, norms, least, STEPS)[0]
 
     def gap(self, alpha):
         """(gap, primal); without a conjugate the gap is an estimate."""
@@ -422,6 +422,7 @@ class ProxNewton(Shortlisting):
                 joined = self._admit(l1 * (1 + 1e-12))
             near = NEAR if joined or gap < 0.5 * before else 0.0
             idle = 0 if gap < 0.5 * before or joined or promise > 1e-12 * self.null else idle + 1
+            self.block.slow |= idle > 0
         if self.partial:
             self._refresh(alpha, True)
             gap, primal = self.gap(alpha)

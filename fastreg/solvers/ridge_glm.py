@@ -16,7 +16,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from fastreg._simd.dispatch import dot
 from fastreg._threads import serial_blas
 
-from .prox_newton import WIDE, is_small
+from .prox_newton import is_small
+from .ridge_model import ridge_block
 
 COLUMNS = 60  # of a Gram matrix that cost as much as the two passes of a step
 STALE = 64  # steps after which predictions are computed anew
@@ -29,7 +30,7 @@ def shares_steps(design, loss, penalty):
     if penalty.composite or penalty.l1_ratio > 0 or penalty.bounded or not (penalty.factor > 0).all():
         return False
     dual = loss.convex and loss.conjugate(np.zeros(1), np.ones(1)) is not None
-    return dual and design.p <= WIDE and not is_small(design)
+    return dual and not is_small(design) and ridge_block(design, penalty) is None
 
 
 class Together:
@@ -104,7 +105,7 @@ class Together:
 
     def _precondition(self, lines):
         """The step that the shared curvature suggests to each."""
-        with serial_blas(float(self.design.n * self.design.p), self.design.p):
+        with serial_blas(float(self.design.n) * self.design.p**2, self.design.p):  # beside Gram matrices
             if self.factor is None:
                 self.H = np.mean([line.curvature().sum() for line in lines])
                 ridge = np.mean([line.alpha for line in lines]) / self.H * self.penalty.factor

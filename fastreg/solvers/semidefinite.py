@@ -19,12 +19,16 @@ def solver_of(G):
     return lambda b: lstsq(scaled, b / d, cond=1e-12)[0] / d
 
 
-def conjugate_gradients(product, b, diagonal, least, steps):
-    """x with A x = b from products with A, to a preconditioned square of the residual of at most ``least``."""
+def conjugate_gradients(product, b, diagonal, least, steps, share=0.0):
+    """x with A x = b from products with A, and whether it is as near as asked for.
+
+    That is a preconditioned square of the residual of at most ``least``, or of a ``share`` of what it is at first.
+    """
     diagonal = np.maximum(diagonal, 1e-300)
     x, r = np.zeros(len(b)), b
     z = r / diagonal
     d, rz = z, dot(r, z)
+    least = max(least, share * rz)
     for _ in range(steps):
         if rz <= least:
             break
@@ -34,4 +38,4 @@ def conjugate_gradients(product, b, diagonal, least, steps):
         z = r / diagonal
         rz, before = dot(r, z), rz
         d = z + (rz / before) * d
-    return x
+    return x, rz <= least
