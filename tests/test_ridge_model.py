@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from fastreg import ElasticNet, Ridge
 from fastreg.design import Design
 from fastreg.losses import Logistic, Poisson
 from fastreg.penalties.features import FeatureL1L2
@@ -66,3 +67,14 @@ def test_gram_matrix_where_gradients_make_no_way(monkeypatch):
     path = solve_glm(Design(X), Logistic(), y, np.array([1e-3]), FeatureL1L2(150, 0.0), tol=1e-9)
     assert path.converged.all()
     assert calls
+
+
+@pytest.mark.parametrize("make", [np.asfortranarray, sparse.csc_array], ids=["dense", "sparse"])
+def test_elastic_net_without_l1_is_ridge(make):
+    X, y = data("poisson", 60, 150)
+    weight = np.random.default_rng(2).uniform(0.5, 2, 60)
+    ours = ElasticNet(alpha=0.1, l1_ratio=0.0, tol=1e-12).fit(make(X), y, weight)
+    ridge = Ridge(alpha=0.1 * weight.sum()).fit(make(X), y, weight)
+    assert ours.converged_
+    np.testing.assert_allclose(ours.coef_, ridge.coef_, atol=1e-6)
+    assert ours.intercept_ == pytest.approx(ridge.intercept_, abs=1e-6)

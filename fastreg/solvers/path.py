@@ -6,11 +6,14 @@ import numpy as np
 from scipy import sparse
 
 from ..design.partial import Partial, nearly_dependent
+from ..losses import Squared
 from ..penalties.features import felt
 from .correlations import size_of, square_norm
+from .glm_path import solve_glm
 from .gram import GramProblem, run_paths
 from .multitask_newton import solve_blocks
 from .result import Path
+from .ridge_model import ridge_block
 from .working_set import WorkingSet, certificate, residual
 
 # A Gram matrix of all columns costs n p^2 multiply-adds, a working set several passes n p: below this p it always pays.
@@ -76,6 +79,9 @@ def solve_path(design, y, alphas, penalty, *, tol=1e-4, max_iter=1000, coef_init
     Path
     """
     alphas = np.ascontiguousarray(alphas, dtype=np.float64)
+    if y.ndim == 1 and ridge_block(design, penalty):  # no working set: nothing is 0
+        options = {"tol": tol, "max_iter": max_iter, "coef_init": coef_init}
+        return solve_glm(design, Squared(), y, alphas, penalty, **options)
     aim = 0.9 * tol  # so that no rounding puts the reported gap over tol
     full = design.has_gram or takes_gram(design.n, design.p, len(alphas), coef_init is not None)
     y, y_mean, q = design.bind(y, gram=full)
