@@ -216,6 +216,10 @@ class Design:
         """X̃'u for u (n,) that sums to 0 where there is an intercept: (p,), or for some columns."""
         return self._products(u[None, :], cols)[0]
 
+    def xt_all(self, U):
+        """X̃'u for each row of U (k, n), of any sum: (k, p)."""
+        return self._products(U, None)
+
     def _products(self, U, cols):
         if cols is None:
             out = self.storage.dots(U, self.mean) * self.mult

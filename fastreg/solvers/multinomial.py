@@ -257,7 +257,7 @@ class Multinomial:
         asked, alpha = alpha, min(part.felt(alpha, target) for part in self.parts)
         l1 = alpha * penalty.l1_ratio
         rounds = idle = 0
-        if takes(design, penalty, alpha):
+        if takes(penalty, alpha):
             self.ridge = self.ridge or RidgeSteps(self)
             rounds = self.ridge.descend(alpha, 0.5 * target, max_iter)
             self.refresh(alpha, True)

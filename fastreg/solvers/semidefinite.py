@@ -7,7 +7,7 @@ from fastreg._simd.dispatch import dot
 
 
 def solver_of(G):
-    """A solver of G x = b for a positive semidefinite G, where need be of its well-posed part."""
+    """A solver of G x = b, b (n,) or (n, k), for a positive semidefinite G; where need be of its well-posed part."""
     d = np.sqrt(np.maximum(np.diagonal(G), 1e-300))
     scaled = G / np.outer(d, d)
     for ridge in (0.0, 1e-13, 1e-11, 1e-9):
@@ -15,8 +15,8 @@ def solver_of(G):
             upper = cho_factor(scaled + ridge * np.eye(len(d)), check_finite=False)
         except LinAlgError:
             continue
-        return lambda b: cho_solve(upper, b / d, check_finite=False) / d
-    return lambda b: lstsq(scaled, b / d, cond=1e-12)[0] / d
+        return lambda b: (cho_solve(upper, (b.T / d).T, check_finite=False).T / d).T
+    return lambda b: (lstsq(scaled, (b.T / d).T, cond=1e-12)[0].T / d).T
 
 
 def conjugate_gradients(product, b, diagonal, least, steps, share=0.0):
