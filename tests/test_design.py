@@ -188,7 +188,7 @@ def check_verbs(X, weight, tol=1e-12, **options):
         same(design.row_gram(col_weights), plain.row_gram(col_weights), 2 * np.outer(length, length), tol)
         if not sparse.issparse(X):
             rough = np.tril(design.row_gram(col_weights, rough=True))
-            same(np.float64(rough), np.tril(plain.row_gram(col_weights)), 2 * np.outer(length, length), 1e-6)
+            same(rough.astype(np.float64), np.tril(plain.row_gram(col_weights)), 2 * np.outer(length, length), 1e-6)
         V = rng.standard_normal((X.shape[0], 11))
         bound = 2 * np.outer(length, np.abs(V).T @ length)
         same(design.row_gram_times(V, col_weights), plain.row_gram(col_weights) @ V, bound, tol)
