@@ -12,7 +12,7 @@ import numpy as np
 from fastreg._threads import serial_blas
 
 from .line_search import line_search
-from .ridge_model import ridge_block
+from .ridge_model import is_ridge, ridge_block
 from .semidefinite import solver_of
 
 FEATURES = 256  # of an X that is copied and whose classes have blocks of their own, at most
@@ -26,7 +26,7 @@ STALE = 10  # of them, after which the next step makes its own blocks
 
 def takes(penalty, alpha):
     """Whether such steps are for this problem."""
-    return alpha > 0 and penalty.l1_ratio == 0 and not penalty.bounded and penalty.factor.min() > 0
+    return alpha > 0 and is_ridge(penalty) and penalty.factor.min() > 0
 
 
 class RidgeSteps:

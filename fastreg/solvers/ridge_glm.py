@@ -17,7 +17,7 @@ from fastreg._simd.dispatch import dot
 from fastreg._threads import serial_blas
 
 from .prox_newton import is_small
-from .ridge_model import ridge_block
+from .ridge_model import is_ridge, ridge_block
 
 COLUMNS = 60  # of a Gram matrix that cost as much as the two passes of a step
 STALE = 64  # steps after which predictions are computed anew
@@ -27,7 +27,7 @@ NEWTON = 5  # these, about, are what it would take: no more is spent before
 
 def shares_steps(design, loss, penalty):
     """Whether `Together` is for such problems."""
-    if penalty.composite or penalty.l1_ratio > 0 or penalty.bounded or not (penalty.factor > 0).all():
+    if not is_ridge(penalty) or not (penalty.factor > 0).all():
         return False
     dual = loss.convex and loss.conjugate(np.zeros(1), np.ones(1)) is not None
     return dual and not is_small(design) and ridge_block(design, penalty) is None

@@ -18,9 +18,14 @@ ITERATIONS = 200  # of these, at most
 LOOSE = 1e-2  # share of a step's promise that they leave
 
 
+def is_ridge(penalty):
+    """Whether it is L2 alone: smooth, so no column is to be found at 0 or at a bound."""
+    return penalty.l1_ratio == 0 and not penalty.bounded
+
+
 def ridge_block(design, penalty):
     """The model's class for a penalty of L2 alone on many columns, else None."""
-    if penalty.composite or penalty.l1_ratio > 0 or penalty.bounded:
+    if not is_ridge(penalty):
         return None
     sparse = design.storage.is_sparse
     # tall and dense: a Cholesky factor is worth its price where columns are correlated, see ridge_glm.py
